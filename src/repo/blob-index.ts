@@ -1,0 +1,241 @@
+/**
+ * The blob index: which living pack holds a blob, and where. Rows live in the local cache
+ * (SQLite), so memory does not grow with blobs; per *pack* one byte of state is kept in memory.
+ *
+ * A pack counts when an index object names it and no tombstone does (format.md, "Index"); packs
+ * that this run has stored, and that no index object names yet, count for this run only. The view
+ * is that of the last refresh: what other processes add to the cache meanwhile is not seen.
+ */
+import { VarveError } from "../base/errors.ts";
+import { type BlobId, type PackId, packId, toHex } from "../base/ids.ts";
+import { type BlobLookup, type BlobPlace, type PackInfo, usableCopy } from "./blob-lookup.ts";
+import { BlobRows } from "./cache/blob-rows.ts";
+import type { Database, Statement } from "./cache/cache-database.ts";
+import type { IndexPack } from "./format/index-object.ts";
+import type { BlobKind, CipherSuite, Encoding } from "./format/pack-table.ts";
+
+export const PackState = {
+  /** In the cache, but no present index object names it. */
+  unlisted: 0,
+  living: 1,
+  /** A tombstone names it. */
+  dead: 2,
+  /** Stored by a run that has not written its index object yet. */
+  pending: 3,
+} as const;
+export type PackState = (typeof PackState)[keyof typeof PackState];
+
+/** Only in memory: pending, and stored or adopted by this very run. */
+const own = 4;
+
+export type { BlobPlace, PackInfo } from "./blob-lookup.ts";
+
+type BlobRow = [number, number, number, number, number, number, number, Uint8Array | null];
+
+const blobColumns = "pack, ordinal, offset, length, raw_length, kind, encoding, base";
+const packColumns = "no, id, size, cipher, wrap_method, wrap, blob_count";
+
+/** What the cache keeps of an id; see cache-database.ts. */
+export function cacheKey(id: Uint8Array): Uint8Array {
+  return id.subarray(0, 16);
+}
+
+export class BlobIndex implements BlobLookup {
+  readonly #db: Database;
+  readonly #findOne: Statement;
+  readonly #findAll: Statement;
+  readonly #packByNo: Statement;
+  readonly #insertPack: Statement;
+  readonly #packNumber: Statement;
+  readonly #rows: BlobRows;
+  #states = new Uint8Array(0);
+  #packs = new Map<number, PackInfo>();
+  #empty = true;
+  #generation = 0;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.#findOne = db.prepare(`SELECT ${blobColumns} FROM blob WHERE id = ? LIMIT 1`).raw();
+    this.#findAll = db.prepare(`SELECT ${blobColumns} FROM blob WHERE id = ?`).raw();
+    this.#packByNo = db.prepare(`SELECT ${packColumns} FROM pack WHERE no = ?`).raw();
+    this.#insertPack = db.prepare(
+      `INSERT INTO pack (id, size, cipher, wrap_method, wrap, blob_count, state, session)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#packNumber = db.prepare("SELECT no FROM pack WHERE id = ?").pluck();
+    this.#rows = new BlobRows(db);
+  }
+
+  /** Takes the states of all packs from the cache. Packs of this run stay this run's. */
+  refresh(): void {
+    // In one view of the cache: another process may be killing packs in it.
+    this.#db.transaction(() => this.#refresh()).deferred();
+  }
+
+  #refresh(): void {
+    const before = this.#states;
+    const last = this.#db.prepare("SELECT max(no) FROM pack").pluck().get() as number | null;
+    const states = new Uint8Array((last ?? -1) + 1);
+    for (const row of this.#db.prepare("SELECT no, state FROM pack").raw().iterate()) {
+      const [no, state] = row as [number, number];
+      states[no] = state === PackState.pending && before[no] === own ? own : state;
+    }
+    this.#generation = this.#db
+      .prepare("SELECT value FROM setting WHERE name = 'generation'")
+      .pluck()
+      .get() as number;
+    this.#states = states;
+    this.#packs.clear();
+    this.#empty = !states.some((state) => state === PackState.living || state === own);
+  }
+
+  /** Goes up when a pack that counted counts no more (whole-roots.ts); of the last refresh. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Whether blobs of this pack count for this run. */
+  counts(packNo: number): boolean {
+    const state = this.#states[packNo];
+    return state === PackState.living || state === own;
+  }
+
+  /**
+   * A living copy of the blob, the oldest pack's when there are several. One that stands on a base
+   * is none unless the base is in a living pack as well: whoever needs the blob needs both.
+   */
+  find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
+    if (this.#empty) return undefined;
+    const first = this.#findOne.get(cacheKey(id)) as BlobRow | undefined;
+    if (first === undefined) return undefined;
+    if (this.counts(first[0]) && first[5] === kind && first[7] === null) return placeOf(first);
+    return usableCopy(this, this.copies(kind, id));
+  }
+
+  has(kind: BlobKind, id: BlobId): boolean {
+    return this.find(kind, id) !== undefined;
+  }
+
+  /** Every living copy, also those whose base is nowhere; oldest pack first. */
+  copies(kind: BlobKind, id: BlobId): BlobPlace[] {
+    const rows = this.#findAll.all(cacheKey(id)) as BlobRow[];
+    return rows.filter((row) => this.counts(row[0]) && row[5] === kind).map(placeOf);
+  }
+
+  /**
+   * The pack of a place that was found. `blob-absent` when another process has taken the pack from
+   * the cache since, because it is dead: then the index has to be loaded again.
+   */
+  packInfo(packNo: number): PackInfo {
+    const info = this.findPack(packNo);
+    if (info !== undefined) return info;
+    throw new VarveError("blob-absent", "A pack was pruned while it was in use.", {
+      hint: "Run the command again.",
+    });
+  }
+
+  findPack(packNo: number): PackInfo | undefined {
+    const known = this.#packs.get(packNo);
+    if (known !== undefined) return known;
+    const row = this.#packByNo.get(packNo) as PackRow | undefined;
+    if (row === undefined) return undefined;
+    const info = packOf(row);
+    if (this.#packs.size > 4096) this.#packs.clear();
+    this.#packs.set(packNo, info);
+    return info;
+  }
+
+  /** All packs that count for this run, less those that another process found to be dead. */
+  *livingPacks(): Generator<PackInfo> {
+    for (let packNo = 0; packNo < this.#states.length; packNo++) {
+      const info = this.counts(packNo) ? this.findPack(packNo) : undefined;
+      if (info !== undefined) yield info;
+    }
+  }
+
+  /** Packs that a tombstone names, as far as the cache knows of them. */
+  deadPacks(): PackId[] {
+    const ids = this.#db.prepare("SELECT lower(hex(id)) FROM dead_pack").pluck().all();
+    return (ids as string[]).map(packId);
+  }
+
+  /** Highest pack number plus one. */
+  get packNoEnd(): number {
+    return this.#states.length;
+  }
+
+  /** Adds a pack that is in the store, and that this run may use at once; returns its number. */
+  addOwnPack(pack: IndexPack, session: Uint8Array): number {
+    const packNo = this.#db.transaction(() => this.insert(pack, PackState.pending, session))();
+    this.setOwn(packNo);
+    return packNo;
+  }
+
+  /** Lets a pending pack count for this run. */
+  setOwn(packNo: number): void {
+    if (packNo >= this.#states.length) {
+      const larger = new Uint8Array(Math.max(packNo + 1, this.#states.length * 2, 64));
+      larger.set(this.#states);
+      this.#states = larger;
+    }
+    this.#states[packNo] = own;
+    this.#empty = false;
+  }
+
+  /**
+   * Rows of a pack and its blobs, inside the caller's transaction. Known packs stay as they are.
+   * With `rows` those of the blobs go there, to be written together with others.
+   */
+  insert(pack: IndexPack, state: PackState, session: Uint8Array | null, rows?: BlobRows): number {
+    const known = this.packNumber(pack.pack);
+    if (known !== undefined) return known;
+    const { lastInsertRowid } = this.#insertPack.run(
+      Buffer.from(pack.pack, "hex"),
+      pack.size,
+      pack.cipher,
+      pack.wrapMethod,
+      pack.wrap,
+      pack.blobs.length,
+      state,
+      session,
+    );
+    const packNo = Number(lastInsertRowid);
+    const target = rows ?? this.#rows;
+    for (const [ordinal, blob] of pack.blobs.entries()) {
+      target.add(blob.id, packNo, ordinal, blob);
+    }
+    if (rows === undefined) target.write();
+    return packNo;
+  }
+
+  packNumber(pack: PackId): number | undefined {
+    return this.#packNumber.get(Buffer.from(pack, "hex")) as number | undefined;
+  }
+}
+
+type PackRow = [number, Uint8Array, number, number, number, Uint8Array, number];
+
+function packOf(row: PackRow): PackInfo {
+  return {
+    packNo: row[0],
+    pack: packId(toHex(row[1])),
+    size: row[2],
+    cipher: row[3] as CipherSuite,
+    wrapMethod: row[4],
+    wrap: row[5],
+    blobCount: row[6],
+  };
+}
+
+function placeOf(row: BlobRow): BlobPlace {
+  const place = {
+    packNo: row[0],
+    ordinal: row[1],
+    offset: row[2],
+    length: row[3],
+    rawLength: row[4],
+    kind: row[5] as BlobKind,
+    encoding: row[6] as Encoding,
+  };
+  return row[7] === null ? place : { ...place, baseId: row[7] };
+}

@@ -1,0 +1,139 @@
+/**
+ * Rows on their way into the cache's table of blobs, put in order first: ids are random, so rows
+ * as they come touch a page each, and a table of millions of rows is read and written again and
+ * again; in order, every page is touched once a run.
+ *
+ * Memory is bounded by `rowsMax` (48 bytes a row, 80 where there are bases): beyond that a run is
+ * written. All of it happens inside the transaction of whoever calls.
+ */
+import type { Database, Statement } from "./cache-database.ts";
+
+/** A row of the table `blob` without its id; see cache-database.ts. */
+export interface BlobRowFacts {
+  readonly offset: number;
+  readonly length: number;
+  readonly rawLength: number;
+  readonly kind: number;
+  readonly encoding: number;
+  readonly baseId?: Uint8Array;
+}
+
+const idBytes = 16;
+/** Numbers of a row: pack, ordinal, offset, length, raw length, kind and encoding. */
+const fieldCount = 6;
+const baseBytes = 32;
+const hasBase = 1 << 16;
+const rowsFirst = 4096;
+export const rowsMaxDefault = 1 << 20;
+
+export class BlobRows {
+  readonly #insert: Statement;
+  readonly #rowsMax: number;
+  #ids = Buffer.alloc(0);
+  #fields = new Uint32Array(0);
+  /** 32 bytes a row, from the first base on. */
+  #bases = Buffer.alloc(0);
+  #count = 0;
+
+  /** `rowsMax`: at most 2^21, so that a row's number fits beside 32 bits of its id. */
+  constructor(db: Database, rowsMax = rowsMaxDefault) {
+    this.#rowsMax = rowsMax;
+    this.#insert = db.prepare(
+      `INSERT OR IGNORE INTO blob
+         (id, pack, ordinal, offset, length, raw_length, kind, encoding, base)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+  }
+
+  /** Rows that are not in the table yet. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Makes sure that `rows` more, if they are at most `rowsMax`, are taken in without a write, and
+   * that nothing else is held if they are more: so that `rewind` can take them back.
+   */
+  makeRoom(rows: number): void {
+    if (this.#count + rows > this.#rowsMax) this.write();
+  }
+
+  /** Takes a row in; copies the first 16 bytes of the id. */
+  add(id: Uint8Array, packNo: number, ordinal: number, blob: BlobRowFacts): void {
+    if (this.#count === this.#rowsMax) this.write();
+    const row = this.#count++;
+    if ((row + 1) * idBytes > this.#ids.length) this.#grow();
+    this.#ids.set(id.subarray(0, idBytes), row * idBytes);
+    const at = row * fieldCount;
+    this.#fields[at] = packNo;
+    this.#fields[at + 1] = ordinal;
+    this.#fields[at + 2] = blob.offset;
+    this.#fields[at + 3] = blob.length;
+    this.#fields[at + 4] = blob.rawLength;
+    this.#fields[at + 5] = blob.kind | (blob.encoding << 8);
+    if (blob.baseId !== undefined) this.#addBase(row, blob.baseId);
+  }
+
+  #addBase(row: number, baseId: Uint8Array): void {
+    this.#fields[row * fieldCount + 5] = (this.#fields[row * fieldCount + 5] as number) | hasBase;
+    if ((row + 1) * baseBytes > this.#bases.length) {
+      const larger = Buffer.allocUnsafeSlow((this.#ids.length / idBytes) * baseBytes);
+      larger.set(this.#bases);
+      this.#bases = larger;
+    }
+    this.#bases.set(baseId, row * baseBytes);
+  }
+
+  #grow(): void {
+    const rows = Math.min(this.#rowsMax, Math.max(rowsFirst, this.#count * 2));
+    const ids = Buffer.allocUnsafeSlow(rows * idBytes);
+    ids.set(this.#ids);
+    this.#ids = ids;
+    const fields = new Uint32Array(rows * fieldCount);
+    fields.set(this.#fields);
+    this.#fields = fields;
+  }
+
+  /** Writes all rows, in order of their ids, into the table. */
+  write(): void {
+    try {
+      for (const row of this.#order()) this.#insertRow(row);
+    } finally {
+      // When it fails the caller's transaction does, and with it the packs of these rows.
+      this.#count = 0;
+    }
+  }
+
+  /** Forgets the rows beyond `count`, which was the count before; written ones are the caller's. */
+  rewind(count: number): void {
+    this.#count = Math.min(this.#count, count);
+  }
+
+  /** Row numbers by the first 32 bits of the id, which a double holds beside the row's number. */
+  #order(): Float64Array {
+    const keys = new Float64Array(this.#count);
+    for (let row = 0; row < keys.length; row++) {
+      keys[row] = this.#ids.readUInt32BE(row * idBytes) * 2 ** 21 + row;
+    }
+    keys.sort();
+    for (let i = 0; i < keys.length; i++) keys[i] = (keys[i] as number) % 2 ** 21;
+    return keys;
+  }
+
+  #insertRow(row: number): void {
+    const at = row * fieldCount;
+    const fields = this.#fields;
+    const code = fields[at + 5] as number;
+    this.#insert.run(
+      this.#ids.subarray(row * idBytes, (row + 1) * idBytes),
+      fields[at],
+      fields[at + 1],
+      fields[at + 2],
+      fields[at + 3],
+      fields[at + 4],
+      code & 0xff,
+      (code >> 8) & 0xff,
+      (code & hasBase) === 0 ? null : this.#bases.subarray(row * baseBytes, (row + 1) * baseBytes),
+    );
+  }
+}

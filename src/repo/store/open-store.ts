@@ -1,0 +1,63 @@
+/**
+ * From what the user writes to a store: a path or a file:// URL is a folder; every other scheme is
+ * an entry in `openers`. Opening touches nothing: a store that is not there shows at its first
+ * call.
+ */
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { VarveError } from "../../base/errors.ts";
+import { LocalStore, type LocalStoreOptions } from "./local-store.ts";
+import type { Store } from "./store.ts";
+
+/** `create`: the folder may be made at the first put (only `init` and copies want that). */
+export type OpenStoreOptions = Pick<LocalStoreOptions, "create" | "random">;
+
+type Opener = (url: string, options: OpenStoreOptions) => Store;
+
+const openers: Readonly<Record<string, Opener>> = {
+  file: (url, options) => new LocalStore(pathOfFileUrl(url), options),
+  s3: notYet,
+  sftp: notYet,
+  rclone: notYet,
+};
+
+/** What stands before the first colon, unless a slash or dot says that this is a path. */
+const schemePattern = /^([^/:.][^/:]*):/;
+
+/**
+ * The store at `url`. A relative path is taken from the current folder, at once. Errors: `usage`.
+ */
+export function openStore(url: string, options: OpenStoreOptions = {}): Store {
+  if (url === "" || url.includes("\0")) {
+    throw new VarveError("usage", "The place of the repository is empty or holds a NUL.", {
+      hint: "Name a folder, as in `--repo /srv/backup`.",
+    });
+  }
+  const scheme = schemePattern.exec(url)?.[1]?.toLowerCase();
+  if (scheme === undefined) return new LocalStore(resolve(url), options);
+  const opener = Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
+  if (opener !== undefined) return opener(url, options);
+  throw new VarveError("usage", "This kind of repository place is not known.", {
+    hint: "For a folder with a colon in its name, begin with ./ or /.",
+    context: { scheme },
+  });
+}
+
+function notYet(url: string): Store {
+  const scheme = url.slice(0, url.indexOf(":"));
+  throw new VarveError("usage", `Stores of kind ${scheme} are not in this version.`, {
+    hint: "Use a local folder, or one that is mounted.",
+    context: { scheme },
+  });
+}
+
+function pathOfFileUrl(url: string): string {
+  try {
+    return resolve(fileURLToPath(url));
+  } catch (error) {
+    throw new VarveError("usage", "This file:// URL names no folder of this host.", {
+      hint: "Write it as file:///srv/backup, or as a path.",
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import { LocalStore } from "../../../src/repo/store/local-store.ts";
+import { openStore } from "../../../src/repo/store/open-store.ts";
+import { coded } from "../../helpers/store-data.ts";
+
+test("paths and file URLs are folders, by their absolute path", () => {
+  for (const [url, path] of [
+    ["/srv/backup", "/srv/backup"],
+    ["/srv/backup/", "/srv/backup"],
+    ["backup", resolve("backup")],
+    ["./s3:backup", resolve("s3:backup")],
+    ["/srv/a:b", "/srv/a:b"],
+    ["dir/a:b", resolve("dir/a:b")],
+    [".x:y", resolve(".x:y")],
+    ["file:///srv/back%20up", "/srv/back up"],
+    ["file:///srv/backup/", "/srv/backup"],
+    ["FILE:///srv/backup", "/srv/backup"],
+  ] as const) {
+    const store = openStore(url);
+    assert.ok(store instanceof LocalStore);
+    assert.equal(store.url, path, url);
+  }
+});
+
+test("other schemes are refused, with what to do", () => {
+  for (const url of ["s3://bucket/a", "sftp://host/a", "rclone:remote:a", "S3://bucket"]) {
+    assert.throws(() => openStore(url), /not in this version/, url);
+    assert.throws(() => openStore(url), coded("usage"), url);
+  }
+  for (const url of ["", "a\0b", "user@host:/srv", "http://host/a", "file://host/srv", "b2:x"]) {
+    assert.throws(() => openStore(url), coded("usage"), url);
+  }
+  assert.throws(() => openStore("constructor:x"), coded("usage"));
+});
+
+test("no password in a URL reaches the message", () => {
+  for (const url of [
+    "s3://key:geheim@bucket/a",
+    "https://user:geheim@host/a",
+    "file://geheim@h/",
+  ]) {
+    assert.throws(
+      () => openStore(url),
+      (error: unknown) => !JSON.stringify(error).includes("geheim") && !/geheim/.test(`${error}`),
+    );
+  }
+});
