@@ -1,0 +1,144 @@
+/**
+ * Why a blob cannot be read, as far as the index and what is known of packs go; and which subtrees
+ * and lists were found whole already. Shared by the walks of all snapshots.
+ */
+import type { VarveError } from "../../base/errors.ts";
+import { type BlobId, toHex } from "../../base/ids.ts";
+import type { BlobIndex } from "../../repo/blob-index.ts";
+import type { BlobLookup, BlobPlace } from "../../repo/blob-lookup.ts";
+import type { BlobReader } from "../../repo/blob-reader.ts";
+import { packObject } from "../../repo/format/object-names.ts";
+import type { BlobKind } from "../../repo/format/pack-table.ts";
+import { BlobBits } from "../blob-bits.ts";
+import type { DamageEntry, DamageList } from "./damage.ts";
+import type { PackFault, PackFaults } from "./pack-faults.ts";
+import type { ReachableBlobs } from "./reachable-blobs.ts";
+import { SoundChunks } from "./sound-chunks.ts";
+
+type Copies = Pick<BlobLookup, "copies">;
+
+/** What makes an entry unreadable. */
+export type Causes = Set<DamageEntry>;
+
+export interface BlobCausesOptions {
+  /** Takes the index as it is: whoever checks decides when to load it again. */
+  readonly reachable: ReachableBlobs;
+  readonly index: BlobIndex;
+  readonly blobs: BlobReader;
+  readonly faults: PackFaults;
+  readonly damage: DamageList;
+}
+
+/** A blob that is referred to, and where it is, if anywhere. */
+export interface Looked {
+  readonly place: BlobPlace | undefined;
+  readonly cause: DamageEntry | undefined;
+  /** A living pack has it: nobody has to be told that it is needed. */
+  readonly isLiving?: boolean;
+}
+
+export class BlobCauses {
+  readonly blobs: BlobReader;
+  readonly damage: DamageList;
+  /** Data blobs of living packs, as far as is known; what is found wrong later is walked anew. */
+  readonly sound = new SoundChunks();
+  readonly #reachable: ReachableBlobs;
+  readonly #index: BlobIndex;
+  readonly #faults: PackFaults;
+  readonly #whole = new BlobBits();
+  #absent: DamageEntry | undefined;
+  #missesBlobs = false;
+
+  constructor({ reachable, index, blobs, faults, damage }: BlobCausesOptions) {
+    this.blobs = blobs;
+    this.damage = damage;
+    this.#reachable = reachable;
+    this.#index = index;
+    this.#faults = faults;
+  }
+
+  /** Whether something was in no living pack; a dying one may have it. */
+  get missesBlobs(): boolean {
+    return this.#missesBlobs;
+  }
+
+  look(kind: BlobKind, id: BlobId): Looked {
+    const living = this.#index.find(kind, id);
+    if (living !== undefined) {
+      if (this.#isSound(this.#index, living))
+        return { place: living, cause: undefined, isLiving: true };
+      const copies = this.#index.copies(kind, id);
+      const spare = copies.find((copy) => this.#isSound(this.#index, copy));
+      if (spare !== undefined) return { place: spare, cause: undefined };
+      return { place: living, cause: this.#causeOf(this.#index, id, living) };
+    }
+    const copies = this.#reachable.copies(kind, id);
+    const sound = copies.find((copy) => this.#isSound(this.#reachable, copy));
+    const place = sound ?? copies[0];
+    if (place === undefined) return { place, cause: this.#absentCause(id) };
+    if (sound === undefined) return { place, cause: this.#causeOf(this.#reachable, id, place) };
+    this.#reachable.need(sound);
+    const base = this.#soundBase(this.#reachable, sound);
+    if (base !== undefined) this.#reachable.need(base);
+    return { place, cause: undefined };
+  }
+
+  /** Whether this copy can be read, as far as is known, and the base that it stands on. */
+  #isSound(lookup: Copies, copy: BlobPlace): boolean {
+    if (this.#lossOf(copy) !== undefined) return false;
+    return copy.baseId === undefined || this.#soundBase(lookup, copy) !== undefined;
+  }
+
+  #soundBase(lookup: Copies, { kind, baseId }: BlobPlace): BlobPlace | undefined {
+    if (baseId === undefined) return undefined;
+    const isSound = (copy: BlobPlace) =>
+      copy.baseId === undefined && this.#lossOf(copy) === undefined;
+    return lookup.copies(kind, baseId).find(isSound);
+  }
+
+  #lossOf(place: BlobPlace): PackFault | undefined {
+    return this.#faults.size === 0 ? undefined : this.#faults.lossOf(place);
+  }
+
+  /** Why this copy cannot be read: its own pack, or what has become of its base. */
+  #causeOf(lookup: Copies, id: BlobId, copy: BlobPlace): DamageEntry {
+    const loss = this.#lossOf(copy);
+    if (loss !== undefined || copy.baseId === undefined) return this.#packCause(id, loss);
+    const { kind, baseId } = copy;
+    const bases = lookup.copies(kind, baseId);
+    const plain = bases.find((base) => base.baseId === undefined);
+    if (plain !== undefined) return this.#packCause(baseId, this.#lossOf(plain));
+    if (bases.length > 0) {
+      return this.damage.add("blob", toHex(id), "It stands on a blob that stands on another.");
+    }
+    this.#missesBlobs = true;
+    const message = "Other blobs stand on it, and it is in no living pack.";
+    return this.damage.add("blob", toHex(baseId), message);
+  }
+
+  #packCause(id: BlobId, loss: PackFault | undefined): DamageEntry {
+    if (loss === undefined) return this.#absentCause(id);
+    return this.damage.add("pack", packObject(loss.info.pack), loss.message);
+  }
+
+  /** All absent blobs are one finding: after the loss of an index object they are many. */
+  #absentCause(id: BlobId): DamageEntry {
+    this.#missesBlobs = true;
+    const message = "This blob, and maybe others, is in no living pack.";
+    this.#absent ??= this.damage.add("blob", toHex(id), message);
+    return this.#absent;
+  }
+
+  /** Whether it, and everything below it, was found readable. */
+  isWhole({ place }: Looked): boolean {
+    return place !== undefined && this.#whole.has(place);
+  }
+
+  addWhole({ place }: Looked): void {
+    if (place !== undefined) this.#whole.add(place);
+  }
+
+  unreadable(id: BlobId, error: Pick<VarveError, "message">): DamageEntry {
+    return this.damage.add("catalog", toHex(id), error.message);
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Reads packs whole and has worker threads verify them. Bytes in flight are bounded; a pack that
+ * is right is remembered at once, so that an interrupted check goes on where it stopped.
+ *
+ * Of a pack that is wrong, the index's word decides which blobs are lost: its own table may be
+ * what is damaged.
+ */
+import { hasCode } from "../../base/errors.ts";
+import { type PackId, packId } from "../../base/ids.ts";
+import { BoundedPool } from "../../base/pool.ts";
+import type { PackInfo } from "../../repo/blob-index.ts";
+import type { BlobReader } from "../../repo/blob-reader.ts";
+import { packObject } from "../../repo/format/object-names.ts";
+import type { Repository } from "../../repo/repository.ts";
+import { PackVerifier } from "../workers/check-pack.ts";
+import type { PackVerified, VerifyPack } from "../workers/check-protocol.ts";
+import { CheckThreads } from "./check-threads.ts";
+import { attempt } from "./data-faults.ts";
+import type { PackFaults } from "./pack-faults.ts";
+import { findPackRecords } from "./pack-records.ts";
+import type { VerifiedPacks } from "./verified-packs.ts";
+
+/** Bytes of packs that are read, or being verified, at once. */
+const inFlightBytesMax = 160 * 1024 * 1024;
+const packsAhead = 1;
+/** So little is verified sooner than threads have started. */
+const withoutThreadsBytesMax = 8 * 1024 * 1024;
+
+export interface PackRead {
+  readonly pack: string;
+  readonly size: number;
+  /** Absent: no index object names it. */
+  readonly info?: PackInfo;
+  readonly recordDigest?: Uint8Array;
+}
+
+export interface ReadTotals {
+  packs: number;
+  bytes: number;
+  blobs: number;
+  rawBytes: number;
+}
+
+export interface ReadDataOptions {
+  readonly repo: Repository;
+  readonly blobs: BlobReader;
+  readonly threads: number;
+  readonly faults: PackFaults;
+  readonly verified: VerifiedPacks | undefined;
+  readonly onOrphanFault: (pack: string, message: string) => void;
+  readonly onPack: (totals: ReadTotals) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Verifies the packs; what is wrong goes into `faults`. */
+export async function readData(
+  packs: readonly PackRead[],
+  options: ReadDataOptions,
+): Promise<ReadTotals> {
+  const total = packs.reduce((sum, { size }) => sum + size, 0);
+  const { repo, threads } = options;
+  if (total <= withoutThreadsBytesMax) {
+    const verifier = new PackVerifier(repo.keys);
+    const verify: Verify = async (task) => ({ task: 0, ...(await verifier.verify(task)) });
+    return new DataReading(options, verify).run(packs);
+  }
+  const workers = new CheckThreads(repo.keys, threads);
+  try {
+    return await new DataReading(options, (task) => workers.verify(task)).run(packs);
+  } finally {
+    await workers.close();
+  }
+}
+
+type Verify = (task: Omit<VerifyPack, "task">) => Promise<PackVerified>;
+
+class DataReading {
+  readonly #options: ReadDataOptions;
+  readonly #verifyPack: Verify;
+  readonly #pool: BoundedPool;
+  readonly #totals: ReadTotals = { packs: 0, bytes: 0, blobs: 0, rawBytes: 0 };
+  readonly #faulty = new Map<PackId, { info: PackInfo; message: string }>();
+
+  constructor(options: ReadDataOptions, verify: Verify) {
+    this.#options = options;
+    this.#verifyPack = verify;
+    this.#pool = new BoundedPool({
+      countMax: options.threads + packsAhead,
+      bytesMax: inFlightBytesMax,
+    });
+  }
+
+  async run(packs: readonly PackRead[]): Promise<ReadTotals> {
+    const { signal } = this.#options;
+    for (const pack of packs) {
+      await this.#pool.submit(pack.size, () => this.#verify(pack), signal);
+    }
+    await this.#pool.drain();
+    await this.#findLost();
+    return this.#totals;
+  }
+
+  async #verify(read: PackRead): Promise<void> {
+    const id = packId(read.pack);
+    const answer = await this.#ask(id, read.recordDigest);
+    // Gone since it was listed: whether that is damage is for the listing to say.
+    if (answer === undefined) return;
+    this.#totals.packs++;
+    this.#totals.bytes += read.size;
+    this.#totals.blobs += answer.blobs;
+    this.#totals.rawBytes += answer.rawBytes;
+    if (answer.fault !== undefined) this.#note(read, id, answer.fault);
+    else if (answer.onForeignBase.length === 0) this.#remember(read, id);
+    else if (read.info !== undefined) await this.#verifyOnBases(read, read.info, answer);
+    this.#options.onPack(this.#totals);
+  }
+
+  async #ask(
+    pack: PackId,
+    recordDigest?: Uint8Array,
+    record?: VerifyPack["record"],
+  ): Promise<PackVerified | undefined> {
+    const { repo, signal } = this.#options;
+    let bytes: Uint8Array;
+    try {
+      bytes = await repo.store.get(packObject(pack), signal === undefined ? {} : { signal });
+    } catch (error) {
+      if (hasCode(error, "object-absent")) return undefined;
+      throw error;
+    }
+    return this.#verifyPack({
+      pack,
+      bytes: ownMemory(bytes),
+      ...(recordDigest === undefined ? {} : { recordDigest }),
+      ...(record === undefined ? {} : { record }),
+    });
+  }
+
+  async #verifyOnBases(read: PackRead, info: PackInfo, answer: PackVerified): Promise<void> {
+    const id = packId(read.pack);
+    const { lost, isSure } = await this.#lookAtBases(info, answer);
+    if (lost.length === 0 && isSure) this.#remember(read, id);
+    if (lost.length === 0) return;
+    this.#options.verified?.forget(id);
+    const message = `${lost.length} of its blobs are not what their ids say`;
+    this.#options.faults.addContent(info, message, lost);
+  }
+
+  /**
+   * Blobs whose base is in another pack are opened here, where the index is. A base that is lost is
+   * no fault of this pack: the walk of the catalogs names it, and what is hurt by it.
+   */
+  async #lookAtBases(
+    info: PackInfo,
+    { onForeignBase }: PackVerified,
+  ): Promise<{ readonly lost: number[]; readonly isSure: boolean }> {
+    const { blobs } = this.#options;
+    const lost: number[] = [];
+    let isSure = true;
+    for (const { ordinal, kind, id } of onForeignBase) {
+      const copies = this.#options.repo.index.copies(kind, id);
+      const place = copies.find((copy) => copy.packNo === info.packNo && copy.ordinal === ordinal);
+      const { baseId } = place ?? {};
+      const base = baseId && (await attempt(() => blobs.readBase(kind, baseId)));
+      if (place === undefined || !base || base.error !== undefined) isSure = false;
+      else if ((await attempt(() => blobs.readCopy(id, place))).error !== undefined) {
+        lost.push(ordinal);
+      }
+    }
+    return { lost, isSure };
+  }
+
+  #remember(read: PackRead, id: PackId): void {
+    if (read.info === undefined) return;
+    const nowMs = Number(this.#options.repo.clock.nowNs() / 1_000_000n);
+    this.#options.verified?.remember(id, nowMs);
+  }
+
+  #note(read: PackRead, id: PackId, message: string): void {
+    this.#options.verified?.forget(id);
+    if (read.info === undefined) this.#options.onOrphanFault(read.pack, message);
+    else this.#faulty.set(id, { info: read.info, message });
+  }
+
+  /** What of the faulty packs is lost, one pack at a time: there should be few. */
+  async #findLost(): Promise<void> {
+    const { repo, faults, signal } = this.#options;
+    if (this.#faulty.size === 0) return;
+    await findPackRecords(repo, new Set(this.#faulty.keys()), async (record) => {
+      const faulty = this.#faulty.get(record.pack);
+      if (faulty === undefined) return;
+      this.#faulty.delete(record.pack);
+      signal?.throwIfAborted();
+      const answer = await this.#ask(record.pack, undefined, record);
+      faults.addContent(faulty.info, faulty.message, answer?.lost ?? []);
+    });
+    for (const { info, message } of this.#faulty.values()) faults.addContent(info, message, []);
+  }
+}
+
+/** Memory that can be handed to another thread. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  const isWhole = bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength;
+  return isWhole && bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes);
+}

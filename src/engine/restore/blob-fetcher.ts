@@ -1,0 +1,304 @@
+/**
+ * Reads stored blobs for the workers, each range of a pack once, and survives a prune that runs at
+ * the same time ("the reader" in design/concurrency.md): when a pack is gone, the index is loaded
+ * again, the blobs are looked up anew, and only what is still not there is absent.
+ */
+import { hasCode, invariant, VarveError } from "../../base/errors.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
+import {
+  type BlobLookup,
+  type BlobPlace,
+  type PackInfo,
+  plainCopy,
+} from "../../repo/blob-lookup.ts";
+import { packObject } from "../../repo/format/object-names.ts";
+import type { PackHeader } from "../../repo/format/pack-header.ts";
+import type { BlobKind } from "../../repo/format/pack-table.ts";
+import type { Store } from "../../repo/store/store.ts";
+import { type BlobBatch, BlobField, blobFieldCount } from "../workers/restore-protocol.ts";
+
+/** What fetching needs of a repository. */
+export interface BlobSource {
+  readonly store: Pick<Store, "getRange">;
+  readonly index: BlobLookup;
+  loadIndex(): Promise<void>;
+}
+
+export interface WantedBlob {
+  readonly id: BlobId;
+  readonly place: BlobPlace;
+  /** Of its base, where it has to be a certain copy. */
+  readonly base?: BlobPlace;
+}
+
+export interface RangeLimits {
+  /** Bytes between two wanted blobs that are cheaper to read than to skip. */
+  readonly gapBytes: number;
+  /** A range is no longer than this, unless one blob is. */
+  readonly rangeBytesMax: number;
+}
+
+/** Large enough for the round trip of a remote store, small enough to spread over workers. */
+export const rangeLimits: RangeLimits = { gapBytes: 128 * 1024, rangeBytesMax: 4 * 1024 * 1024 };
+
+/** Sorts by pack and offset, and puts together what one read gets. */
+export function rangesOf<T extends WantedBlob>(
+  wanted: readonly T[],
+  { gapBytes, rangeBytesMax }: RangeLimits = rangeLimits,
+): T[][] {
+  const sorted = [...wanted].sort(
+    (a, b) => a.place.packNo - b.place.packNo || a.place.offset - b.place.offset,
+  );
+  const ranges: T[][] = [];
+  let range: T[] = [];
+  let [packNo, start, end] = [-1, 0, 0];
+  for (const item of sorted) {
+    const { place } = item;
+    const itemEnd = place.offset + place.length;
+    const joins =
+      place.packNo === packNo && place.offset - end <= gapBytes && itemEnd - start <= rangeBytesMax;
+    if (!joins) {
+      range = [];
+      ranges.push(range);
+      [packNo, start] = [place.packNo, place.offset];
+    }
+    end = itemEnd;
+    range.push(item);
+  }
+  return ranges;
+}
+
+interface Slot {
+  readonly id: BlobId;
+  readonly place: BlobPlace;
+  readonly ordinal: number;
+  /** Others of the batch stand on it. */
+  readonly isBase: boolean;
+}
+
+export class BlobFetcher {
+  readonly #repo: BlobSource;
+  /** Packs that were not there even by the newest index. */
+  readonly #absentPacks = new Set<string>();
+  #generation = 0;
+  #reloading: Promise<void> | undefined;
+
+  constructor(repo: BlobSource) {
+    this.#repo = repo;
+  }
+
+  find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
+    return this.#repo.index.find(kind, id);
+  }
+
+  /**
+   * Reads `wanted` and, behind them, the bases that they stand on: the batch has `wanted` in its
+   * order. Blobs that cannot be had are in the batch without bytes. Throws when the store fails.
+   */
+  async fetch(wanted: readonly WantedBlob[], signal?: AbortSignal): Promise<BlobBatch> {
+    const builder = new BatchBuilder(this.#repo, wanted);
+    let missing = await this.#read(builder, builder.slots, signal);
+    if (missing.length > 0) {
+      await this.#reload(missing);
+      const again = missing.flatMap((slot) => {
+        const now = this.#findAgain(slot);
+        return now === undefined ? [] : [builder.move({ ...slot, place: now })];
+      });
+      missing = await this.#read(builder, again, signal);
+      for (const { place } of missing) {
+        const name = this.#packObject(place);
+        if (name !== undefined) this.#absentPacks.add(name);
+      }
+    }
+    return builder.finish();
+  }
+
+  #findAgain({ id, place, isBase }: Slot): BlobPlace | undefined {
+    return isBase ? plainCopy(this.#repo.index, place.kind, id) : this.find(place.kind, id);
+  }
+
+  #packObject(place: BlobPlace): string | undefined {
+    const info = packInfoOf(this.#repo, place.packNo);
+    return info === undefined ? undefined : packObject(info.pack);
+  }
+
+  /** Once for all who found the same view of the index outdated. */
+  async #reload(missing: readonly Slot[]): Promise<void> {
+    const isKnown = ({ place }: Slot) => this.#absentPacks.has(this.#packObject(place) ?? "");
+    if (missing.every(isKnown)) return;
+    const seen = this.#generation;
+    await this.#reloading;
+    if (seen !== this.#generation) return;
+    this.#reloading ??= this.#repo.loadIndex().finally(() => {
+      this.#generation++;
+      this.#reloading = undefined;
+    });
+    await this.#reloading;
+  }
+
+  /** Gives back those whose pack is not there. */
+  async #read(
+    builder: BatchBuilder,
+    slots: readonly Slot[],
+    signal: AbortSignal | undefined,
+  ): Promise<Slot[]> {
+    const missing: Slot[] = [];
+    for (const range of rangesOf(slots)) {
+      try {
+        await this.#readRange(builder, range, signal);
+      } catch (error) {
+        if (hasCode(error, "object-absent")) missing.push(...range);
+        else if (!hasCode(error, "object-damaged")) throw error;
+        else await this.#readApart(builder, range, signal);
+      }
+    }
+    return missing;
+  }
+
+  async #readRange(
+    builder: BatchBuilder,
+    range: readonly Slot[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const [first, last] = [range[0], range.at(-1)];
+    invariant(first !== undefined && last !== undefined, "a range has blobs");
+    const start = first.place.offset;
+    const length = last.place.offset + last.place.length - start;
+    const name = this.#packObject(first.place);
+    if (name === undefined) throw new VarveError("object-absent", "A pack was pruned meanwhile.");
+    const options = signal === undefined ? {} : { signal };
+    const bytes = await this.#repo.store.getRange(name, start, length, options);
+    builder.add(range, start, bytes);
+  }
+
+  /** A pack that ends too early still has the blobs before its end. */
+  async #readApart(
+    builder: BatchBuilder,
+    range: readonly Slot[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (range.length === 1) return;
+    for (const slot of range) {
+      try {
+        await this.#readRange(builder, [slot], signal);
+      } catch (error) {
+        if (!hasCode(error, "object-damaged", "object-absent")) throw error;
+      }
+    }
+  }
+}
+
+class BatchBuilder {
+  readonly slots: Slot[] = [];
+  readonly #repo: BlobSource;
+  readonly #segments: Uint8Array<ArrayBuffer>[] = [];
+  readonly #packs = new Map<number, number>();
+  readonly #headers: PackHeader[] = [];
+  readonly #fields: Float64Array<ArrayBuffer>;
+  readonly #ids: Uint8Array;
+
+  constructor(repo: BlobSource, wanted: readonly WantedBlob[]) {
+    this.#repo = repo;
+    const bases = new Map<string, number>();
+    const baseOf: number[] = [];
+    for (const { id, place } of wanted) {
+      baseOf.push(-1);
+      this.slots.push({ id, place, ordinal: this.slots.length, isBase: false });
+    }
+    for (const [ordinal, { place, base }] of wanted.entries()) {
+      if (place.baseId !== undefined) {
+        baseOf[ordinal] = this.#addBase(place.kind, place.baseId, base, bases);
+      }
+    }
+    this.#ids = new Uint8Array(this.slots.length * idBytes);
+    this.#fields = new Float64Array(this.slots.length * blobFieldCount).fill(-1);
+    for (const slot of this.slots) {
+      this.#ids.set(slot.id, slot.ordinal * idBytes);
+      this.#set(slot.ordinal, "base", baseOf[slot.ordinal] ?? -1);
+      this.move(slot);
+    }
+  }
+
+  /** An absent base gets no slot: the blob that stands on it says so when it is opened. */
+  #addBase(
+    kind: BlobKind,
+    id: BlobId,
+    chosen: BlobPlace | undefined,
+    bases: Map<string, number>,
+  ): number {
+    const key = Buffer.from(id).latin1Slice();
+    const known = bases.get(key);
+    if (known !== undefined) return known;
+    const place = chosen ?? plainCopy(this.#repo.index, kind, id);
+    if (place === undefined) return -1;
+    const ordinal = this.slots.length;
+    this.slots.push({ id, place, ordinal, isBase: true });
+    bases.set(key, ordinal);
+    return ordinal;
+  }
+
+  #set(ordinal: number, field: keyof typeof BlobField, value: number): void {
+    this.#fields[ordinal * blobFieldCount + BlobField[field]] = value;
+  }
+
+  /** Notes where the slot's blob is. */
+  move(slot: Slot): Slot {
+    const { ordinal, place } = slot;
+    this.#set(ordinal, "kind", place.kind);
+    this.#set(ordinal, "encoding", place.encoding);
+    this.#set(ordinal, "rawLength", place.rawLength);
+    this.#set(ordinal, "packOffset", place.offset);
+    this.#set(ordinal, "length", place.length);
+    this.#set(ordinal, "pack", this.#pack(place.packNo));
+    if (place.baseId === undefined) this.#set(ordinal, "base", -1);
+    return slot;
+  }
+
+  #pack(packNo: number): number {
+    let pack = this.#packs.get(packNo);
+    if (pack === undefined) {
+      const info = packInfoOf(this.#repo, packNo);
+      if (info === undefined) return -1;
+      const { cipher, wrapMethod, wrap } = info;
+      pack = this.#headers.push({ cipher, wrapMethod, wrap: Uint8Array.from(wrap) }) - 1;
+      this.#packs.set(packNo, pack);
+    }
+    return pack;
+  }
+
+  add(range: readonly Slot[], start: number, bytes: Uint8Array): void {
+    const segment = this.#segments.push(ownBytes(bytes)) - 1;
+    for (const { ordinal, place } of range) {
+      this.#set(ordinal, "segment", segment);
+      this.#set(ordinal, "at", place.offset - start);
+    }
+  }
+
+  finish(): BlobBatch {
+    return {
+      packs: this.#headers,
+      segments: this.#segments,
+      ids: this.#ids,
+      fields: this.#fields,
+    };
+  }
+}
+
+/** Undefined when another process has just dropped what the cache knew of a dead pack. */
+function packInfoOf({ index }: BlobSource, packNo: number): PackInfo | undefined {
+  try {
+    return index.packInfo(packNo);
+  } catch (error) {
+    if (hasCode(error, "blob-absent")) return undefined;
+    throw error;
+  }
+}
+
+/** A view on a shared pool cannot be handed to another thread. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) {
+    return new Uint8Array(buffer);
+  }
+  return Uint8Array.from(bytes);
+}

@@ -1,0 +1,196 @@
+/**
+ * The snapshot's worker threads: hands out batches, asks the blob writer which chunks are new, and
+ * passes full packs on to it. Bounded: at most `arenaCount` batches a worker, and no new batch
+ * while the store is behind with packs.
+ */
+import { availableParallelism } from "node:os";
+import { invariant } from "../../base/errors.ts";
+import { idBytes } from "../../base/ids.ts";
+import type { BlobWriter } from "../../repo/blob-writer.ts";
+import { BlobKind } from "../../repo/format/pack-table.ts";
+import type {
+  FromSnapshotWorker,
+  Hashed,
+  HashFiles,
+  HashSlot,
+  PackDone,
+  SnapshotWorkerData,
+  ToSnapshotWorker,
+} from "../workers/snapshot-protocol.ts";
+import { arenaCount } from "../workers/snapshot-protocol.ts";
+import { WorkerPool } from "../workers/worker-pool.ts";
+
+export interface BatchJob {
+  readonly message: HashFiles | HashSlot;
+  /** The ids are known; called in the order in which workers finish, not in that of the walk. */
+  readonly hashed: (reply: Hashed) => void;
+  /** The worker needs the batch's bytes no more. */
+  readonly released?: () => void;
+}
+
+interface Running extends BatchJob {
+  readonly worker: number;
+}
+
+export interface ChunkCounts {
+  chunks: number;
+  freshChunks: number;
+  freshBytes: number;
+}
+
+export class SnapshotWorkers {
+  readonly #pool: WorkerPool<ToSnapshotWorker, FromSnapshotWorker>;
+  readonly #writer: BlobWriter;
+  readonly #dryRun: boolean;
+  readonly #running = new Map<number, Running>();
+  readonly #load: number[];
+  readonly counts: ChunkCounts = { chunks: 0, freshChunks: 0, freshBytes: 0 };
+  #nextBatch = 1;
+  #flushing = 0;
+  #wake: () => void = () => undefined;
+  #changed: Promise<void> = Promise.resolve();
+
+  constructor(writer: BlobWriter, data: SnapshotWorkerData, threads: number, dryRun: boolean) {
+    this.#writer = writer;
+    this.#dryRun = dryRun;
+    this.#load = new Array<number>(threads).fill(0);
+    this.#arm();
+    this.#pool = new WorkerPool({
+      module: new URL("../workers/snapshot-worker.js", import.meta.url),
+      workerData: data,
+      onMessage: (message, worker) => this.#receive(message, worker),
+      onFailure: () => this.#signal(),
+    });
+  }
+
+  #arm(): void {
+    this.#changed = new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #signal(): void {
+    this.#wake();
+    this.#arm();
+  }
+
+  throwIfFailed(): void {
+    this.#pool.throwIfFailed();
+    this.#writer.throwIfFailed();
+  }
+
+  #leastLoaded(): number {
+    let least = 0;
+    for (let i = 1; i < this.#load.length; i++) {
+      if ((this.#load[i] ?? 0) < (this.#load[least] ?? 0)) least = i;
+    }
+    return least;
+  }
+
+  /** Gives a batch to a worker as soon as one has room. */
+  async dispatch(job: (batch: number) => BatchJob): Promise<void> {
+    await this.#writer.ready();
+    for (;;) {
+      this.throwIfFailed();
+      const worker = this.#leastLoaded();
+      if ((this.#load[worker] ?? 0) < arenaCount) {
+        this.#start(worker, job);
+        return;
+      }
+      await this.#changed;
+    }
+  }
+
+  #start(worker: number, job: (batch: number) => BatchJob): void {
+    const batch = this.#nextBatch++;
+    const running = { ...job(batch), worker };
+    this.#running.set(batch, running);
+    this.#load[worker] = (this.#load[worker] ?? 0) + 1;
+    this.#pool.send(worker, running.message);
+  }
+
+  #receive(message: FromSnapshotWorker, worker: number): void {
+    if (message.type === "hashed") this.#onHashed(message, worker);
+    else if (message.type === "stored") this.#onStored(message.batch);
+    else if (message.type === "pack") this.#onPack(message, worker);
+    else this.#flushing--;
+    this.#signal();
+  }
+
+  #onHashed(message: Hashed, worker: number): void {
+    const running = this.#running.get(message.batch);
+    invariant(running !== undefined, "a reply to a batch that runs");
+    const fresh = this.#claimFresh(message);
+    this.#pool.send(worker, { type: "store", batch: message.batch, fresh });
+    running.hashed(message);
+  }
+
+  /** Ordinals, among the batch's chunks, of those that this worker has to store. */
+  #claimFresh({ ids, lengths }: Hashed): Uint32Array {
+    const fresh: number[] = [];
+    let ordinal = 0;
+    for (const length of lengths) {
+      if (length < 0) continue;
+      this.counts.chunks++;
+      const id = ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
+      if (this.#writer.claim(BlobKind.data, id)) {
+        this.counts.freshChunks++;
+        this.counts.freshBytes += length;
+        if (!this.#dryRun) fresh.push(ordinal);
+      }
+      ordinal++;
+    }
+    return Uint32Array.from(fresh);
+  }
+
+  #onStored(batch: number): void {
+    const running = this.#running.get(batch);
+    invariant(running !== undefined, "a reply to a batch that runs");
+    this.#running.delete(batch);
+    this.#load[running.worker] = (this.#load[running.worker] ?? 0) - 1;
+    running.released?.();
+  }
+
+  #onPack(message: PackDone, worker: number): void {
+    const recycle = () => {
+      const { buffer } = message.bytes;
+      this.#pool.send(worker, { type: "recycle", buffer }, [buffer]);
+      this.#signal();
+    };
+    // The writer keeps the failure; whoever waits for it is told there.
+    this.#writer.addPack(message).then(recycle, () => this.#signal());
+  }
+
+  /** Resolves at the next message of any worker. */
+  async nextEvent(): Promise<void> {
+    this.throwIfFailed();
+    if (this.#running.size > 0) await this.#changed;
+    this.throwIfFailed();
+  }
+
+  /** Waits until no batch is with a worker. */
+  async finishBatches(): Promise<void> {
+    while (this.#running.size > 0) await this.nextEvent();
+    this.throwIfFailed();
+  }
+
+  /** All batches done and all open packs handed to the writer. */
+  async finish(): Promise<void> {
+    await this.finishBatches();
+    this.#flushing = this.#pool.started;
+    this.#pool.sendAll({ type: "flush" });
+    while (this.#flushing > 0) {
+      await this.#changed;
+      this.throwIfFailed();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+}
+
+/** Worker threads when the user does not say: one a core. */
+export function defaultThreads(): number {
+  return Math.max(1, availableParallelism());
+}

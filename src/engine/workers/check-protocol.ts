@@ -1,0 +1,45 @@
+/** What the main thread and the check workers tell each other. A task is one pack, whole. */
+import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
+import type { IndexPack } from "../../repo/format/index-object.ts";
+import type { BlobKind } from "../../repo/format/pack-table.ts";
+
+export interface CheckWorkerData {
+  readonly keys: RepositoryKeys;
+}
+
+export interface VerifyPack {
+  readonly task: number;
+  /** Hex: the name, which is the hash of the bytes. */
+  readonly pack: string;
+  /** Handed over. */
+  readonly bytes: Uint8Array;
+  /** `recordDigest` of what the index says of the pack; without it, the pack's word is taken. */
+  readonly recordDigest?: Uint8Array;
+  /**
+   * Only find out which blobs open by what the index says: for packs whose own header and table
+   * cannot be trusted.
+   */
+  readonly record?: IndexPack;
+}
+
+export interface ForeignBase {
+  /** Of the blob in its pack. */
+  readonly ordinal: number;
+  readonly kind: BlobKind;
+  readonly id: Uint8Array;
+}
+
+export interface PackVerified {
+  readonly task: number;
+  /** What is wrong with the pack; absent when it is right. */
+  readonly fault?: string;
+  /** Ordinals of blobs that do not open, or are not what their id says. */
+  readonly lost: readonly number[];
+  /**
+   * Blobs whose base is not to be had of this pack: they open with the pack's key, but whether they
+   * are what their ids say, the main thread has to see.
+   */
+  readonly onForeignBase: readonly ForeignBase[];
+  readonly blobs: number;
+  readonly rawBytes: number;
+}

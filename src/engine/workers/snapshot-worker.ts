@@ -1,0 +1,129 @@
+/**
+ * A snapshot worker thread: see snapshot-protocol.ts. It reads small files whole into one of a few
+ * arenas, or finds the chunks of large ones in shared slots; hashes them; and, once told which are
+ * new, seals those into its open pack. All of it is synchronous: the thread has nothing else to do.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { systemRandom } from "../../base/clock.ts";
+import { invariant } from "../../base/errors.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
+import { createCutter } from "../../chunker/cutter.ts";
+import { gearTableFromBytes } from "../../chunker/gear-table.ts";
+import { BlobSealer } from "../../repo/blob-codec.ts";
+import { Compressor } from "../../repo/compression.ts";
+import { KeyedHash } from "../../repo/crypto/hash.ts";
+import { BlobKind } from "../../repo/format/pack-table.ts";
+import { FileBatchReader } from "./file-batch-reader.ts";
+import type {
+  FromSnapshotWorker,
+  HashFiles,
+  HashSlot,
+  SnapshotWorkerData,
+  StoreBatch,
+  ToSnapshotWorker,
+} from "./snapshot-protocol.ts";
+import { arenaBytes, arenaCount } from "./snapshot-protocol.ts";
+import { takeTasks } from "./task-port.ts";
+
+const data = workerData as SnapshotWorkerData;
+const port = parentPort;
+invariant(port !== null, "a snapshot worker runs in a worker thread");
+
+const compressor = new Compressor(data.compressionLevel);
+const dataHash = new KeyedHash(data.keys.dataId);
+const table = gearTableFromBytes(data.keys.gearMaterial);
+const cutter = createCutter({ profile: data.profile, table }, arenaBytes * arenaCount);
+const slots = data.slots === undefined ? undefined : new Uint8Array(data.slots);
+const freeArenas = Array.from({ length: arenaCount }, (_, i) => i * arenaBytes);
+const freeBuffers: ArrayBuffer[] = [];
+
+interface HeldBatch {
+  readonly ids: Uint8Array;
+  /** Where the chunks are, in order. */
+  readonly chunks: readonly Uint8Array[];
+  readonly arena: number | undefined;
+}
+
+const held = new Map<number, HeldBatch>();
+let sealer: BlobSealer | undefined;
+
+function send(message: FromSnapshotWorker, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+function hashAll(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const ids = new Uint8Array(chunks.length * idBytes);
+  for (const [i, chunk] of chunks.entries()) ids.set(dataHash.digest(chunk), i * idBytes);
+  return ids;
+}
+
+function hashFiles(message: HashFiles): void {
+  const arena = freeArenas.pop();
+  invariant(arena !== undefined, "no more batches at once than arenas");
+  const reader = new FileBatchReader(cutter, arena);
+  const { counts, lengths, chunks, reports } = reader.read(message);
+  const ids = hashAll(chunks);
+  held.set(message.batch, { ids, chunks, arena });
+  send({ type: "hashed", batch: message.batch, counts, lengths, ids, reports });
+}
+
+function hashSlot(message: HashSlot): void {
+  invariant(slots !== undefined, "slots come with the worker's data");
+  const chunks: Uint8Array[] = [];
+  let offset = message.offset;
+  for (const length of message.lengths) {
+    chunks.push(slots.subarray(offset, offset + length));
+    offset += length;
+  }
+  const ids = hashAll(chunks);
+  held.set(message.batch, { ids, chunks, arena: undefined });
+  const counts = Uint32Array.of(chunks.length);
+  const lengths = Int32Array.from(message.lengths);
+  send({ type: "hashed", batch: message.batch, counts, lengths, ids, reports: [] });
+}
+
+function store(message: StoreBatch): void {
+  const batch = held.get(message.batch);
+  invariant(batch !== undefined, "a batch is stored after it was hashed");
+  for (const ordinal of message.fresh) {
+    const chunk = batch.chunks[ordinal];
+    invariant(chunk !== undefined, "a chunk of the batch");
+    append(batch.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes), chunk);
+  }
+  held.delete(message.batch);
+  if (batch.arena !== undefined) freeArenas.push(batch.arena);
+  send({ type: "stored", batch: message.batch });
+}
+
+function append(id: BlobId, chunk: Uint8Array): void {
+  if (sealer !== undefined && !sealer.fits(chunk.length)) closePack();
+  sealer ??= newSealer();
+  sealer.append(BlobKind.data, id, chunk);
+}
+
+function newSealer(): BlobSealer {
+  const buffer = freeBuffers.pop();
+  const { keys, cipher, packBytes, padPacks: padding } = data;
+  const options = { keys, cipher, packBytes, padding, compressor, random: systemRandom };
+  return new BlobSealer(buffer === undefined ? options : { ...options, buffer });
+}
+
+function closePack(): void {
+  if (sealer === undefined) return;
+  const { bytes, pack } = sealer.finish();
+  sealer = undefined;
+  send({ type: "pack", bytes, pack }, [bytes.buffer]);
+}
+
+function receive(message: ToSnapshotWorker): void {
+  if (message.type === "hash-files") hashFiles(message);
+  else if (message.type === "hash-slot") hashSlot(message);
+  else if (message.type === "store") store(message);
+  else if (message.type === "recycle") freeBuffers.push(message.buffer);
+  else {
+    closePack();
+    send({ type: "flushed" });
+  }
+}
+
+takeTasks<ToSnapshotWorker, FromSnapshotWorker>(receive);

@@ -1,0 +1,55 @@
+/** A table of chunks that were found sound: it may forget, and never makes anything up. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { BlobId } from "../../src/base/ids.ts";
+import { SoundChunks } from "../../src/engine/check/sound-chunks.ts";
+
+/** Few distinct bytes, so that ids share slots and parts of each other. */
+const idArbitrary = fc
+  .array(fc.integer({ min: 0, max: 2 }), { minLength: 16, maxLength: 16 })
+  .map(
+    (bytes) => Buffer.concat([Uint8Array.from(bytes), Buffer.alloc(16, 7)]) as unknown as BlobId,
+  );
+
+test("what it has was added, with that length", () => {
+  const chunk = fc.record({ id: idArbitrary, length: fc.integer({ min: 0, max: 3 }) });
+  fc.assert(
+    fc.property(fc.array(chunk, { maxLength: 40 }), fc.array(chunk), (added, asked) => {
+      const sound = new SoundChunks();
+      const known = new Set<string>();
+      for (const { id, length } of added) {
+        sound.add(id, length);
+        known.add(`${id} ${length}`);
+        assert.ok(sound.has(id, length), "the newest is there");
+      }
+      for (const { id, length } of [...asked, ...added]) {
+        if (sound.has(id, length)) assert.ok(known.has(`${id} ${length}`));
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("an empty table has nothing, not even an id of zeros; the largest length is one", () => {
+  const sound = new SoundChunks();
+  const zeros = new Uint8Array(32) as BlobId;
+  assert.equal(sound.has(zeros, 0), false);
+  sound.add(zeros, 2 ** 31 - 2);
+  assert.equal(sound.has(zeros, 2 ** 31 - 2), true);
+  assert.equal(sound.has(zeros, 0), false);
+  // What a damaged catalog may say.
+  sound.add(zeros, 9);
+  assert.equal(sound.has(zeros, 2 ** 32 + 9), false);
+});
+
+test("one that came later takes the place of an older one of its slot", () => {
+  const sound = new SoundChunks();
+  const older = new Uint8Array(32).fill(1) as BlobId;
+  const newer = older.slice() as BlobId;
+  newer[15] = 2;
+  sound.add(older, 10);
+  sound.add(newer, 10);
+  assert.equal(sound.has(newer, 10), true);
+  assert.equal(sound.has(older, 10), false);
+});
