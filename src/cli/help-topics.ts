@@ -1,0 +1,160 @@
+/** What `varve help` teaches: the tour, and topics that belong to no single command. */
+import type { Command } from "commander";
+import { exitCodeMeanings } from "./exit-code.ts";
+
+export interface HelpTopic {
+  readonly title: string;
+  readonly text: string;
+}
+
+const patterns = `
+Patterns choose paths for --exclude, --exclude-file and \`varve find\`.
+
+  *.tmp              a name without a slash fits in every folder
+  a/b                these names, in every folder
+  /home/*/Downloads  with a slash at the beginning: from the top
+  cache/             with a slash at the end: only folders
+  src/**/build       ** stands for any number of folders, also none
+  /tmp/**            everything in the folder, but not the folder itself
+  ?  *  [a-z]  [!a]  one character, any number, one of a set or not; never a slash
+  !important.tmp     an exception: of all patterns the last one that fits counts
+
+What is excluded is not looked into, so an exception below it has no effect: exclude '/dir/*' and
+add '!/dir/keep'. A path that is named on the command line is always taken. In a file of
+patterns, empty lines and lines that begin with # do not count. Quote patterns, so that the shell
+leaves them alone.
+
+Folders can also exclude their content themselves: --exclude-caches heeds CACHEDIR.TAG
+(bford.info/cachedir), --exclude-if-present NAME any file that you choose; NAME:TEXT wants it to
+begin so.
+
+Paths to snapshot may be patterns too: varve snapshot '/var/www/*/upload'.
+`;
+
+const time = `
+Times are given to --at, --time, --newer and --older. Without a zone they are local.
+
+  2026-11-20                            a day
+  "2026-11-20 14:30"                    also 14:30:05, 14:30:05.25, with a T between
+  2026-11-20T14:30:00+01:00             in a stated zone; Z and UTC as well
+  today, yesterday, "yesterday 18:00"   18:00 alone is today's
+  2h, 3d, 1w2d, 30min, 2mo, 1y          so long ago; "2 days ago" reads the same
+  now, @1763645400                      this moment; seconds since 1970
+
+\`restore --at 2026-11-20\` means the end of that day: the newest snapshot that was taken on it
+or before. For --time, --newer and --older a day is its beginning.
+
+A day ago is the same time of day, also where clocks changed in between; 24h is 24 hours. A time
+that a clock change skips means the same distance after it; one that comes twice means the first.
+m alone is refused, because it could be minutes (min) or months (mo).
+`;
+
+const retention = `
+\`varve prune\` with keep options forgets snapshots; whatever any option keeps stays. Without a
+keep option nothing is forgotten.
+
+  --keep-last 3                  the three newest
+  --keep-daily 7                 the newest of each of the last 7 days that have a snapshot
+  --keep-hourly, -weekly, -monthly, -yearly     the same for hours, ISO weeks, months and years
+  --keep-within 30d              all that are less than 30 days older than the newest
+  --keep-within-weekly 1y        of those within a year the newest of each week
+  --keep-tag release             all that have this tag; a,b wants both
+
+Each series is judged by itself. A series is what a snapshot is of: the paths on a host, or the
+name given with --series. Days on which nothing was snapshotted use nothing up: a laptop that
+sleeps for a month keeps its seven days. Durations (years, months, weeks, days, hours:
+2y5m1w7d3h) count from the newest snapshot of the series, so a source that is gone keeps its last
+snapshots.
+
+Days and hours are those of one zone, the local one or --time-zone: state it when hosts in
+several zones prune one repository. "unlimited" as a count keeps all periods.
+
+--dry-run prints for each snapshot which option keeps it. Rules that would remove every snapshot
+of a series are refused without --force.
+`;
+
+const repository = `
+Without --repo and VARVE_REPO, varve uses the repository in your data folder, which the first
+\`varve snapshot\` makes (~/.local/share/varve/repository), together with its key file
+(~/.config/varve/key). That helps against a slip of the finger, not against a broken disk.
+
+  varve init --repo /mnt/disk/backup        a repository elsewhere, with a password
+  export VARVE_REPO=/mnt/disk/backup        spares --repo
+
+The password or key comes from the first of these that is given: --password-file,
+--password-command, VARVE_PASSWORD_FILE, VARVE_PASSWORD_COMMAND, VARVE_PASSWORD; then, for the
+default repository, from its key file; then from you, if there is a terminal. A password file may
+hold a password or be a key file. A password command is split into words and run without a shell:
+write sh -c '…' where you need one.
+
+A password is stretched (Argon2id), which takes half a second; a key file is random and opens at
+once. Passwords are never taken from the command line, where others could see them.
+
+A local cache (~/.cache/varve, VARVE_CACHE_DIR) makes things fast. It may be deleted at any time.
+`;
+
+const json = `
+With --json, commands print one JSON object on standard output; snapshots, ls, find, diff, key
+list and sessions print one object a line. Errors are {"error":{"code","message","hint"}} on
+standard error. Codes and fields are stable and are listed in docs/errors.md and docs/json.md.
+Times are UTC in ISO 8601 with nanoseconds, sizes are bytes.
+
+  varve snapshots --json | jq -r 'select(.problems > 0) | .id'
+  varve ls --recursive --json latest | jq -s 'map(.size) | add'
+`;
+
+function exitCodes(): string {
+  const lines = Object.entries(exitCodeMeanings).map(
+    ([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`,
+  );
+  return `\n${lines.join("\n")}\n`;
+}
+
+export const helpTopics: Readonly<Record<string, HelpTopic | undefined>> = {
+  patterns: { title: "Patterns", text: patterns },
+  time: { title: "Times", text: time },
+  retention: { title: "Retention", text: retention },
+  repository: { title: "Repositories, passwords and keys", text: repository },
+  json: { title: "JSON", text: json },
+  "exit-codes": { title: "Exit codes", text: exitCodes() },
+};
+
+/** The five-minute tour. */
+export const tourSteps = `
+Five minutes with varve
+
+  varve snapshot ~/letters                     makes a repository and a key, stores the folder
+  varve snapshot ~/letters                     later: stores only what changed
+  varve snapshots                              what there is
+  varve ls --recursive latest                  look inside without restoring
+  varve diff latest~1 latest                   what changed in between
+  varve find 'draft*'                          which snapshots have it
+
+  varve restore --target /tmp/back             the newest, whole
+  varve restore --at "yesterday 18:00" --target /tmp/then ~/letters
+  varve dump latest ~/letters/draft            one file, to the terminal
+
+  varve prune --keep-daily 7 --dry-run         which snapshot is kept by which rule
+  varve prune --keep-daily 7 --keep-monthly 12 forget the others, give their space back
+  varve check --read-data                      is every byte there, and right?
+
+A snapshot is named by the beginning of its id, by latest, or by latest~1 for the one before.
+Keep a copy of the key somewhere else. Without it a backup is noise.
+`;
+
+/** `varve help` without a name. */
+export function tour(program: Command): string {
+  const commands = program.commands.map(
+    (command) => `  ${command.name().padEnd(12)}${command.summary()}`,
+  );
+  const topics = Object.entries(helpTopics).map(
+    ([name, topic]) => `  ${name.padEnd(12)}${topic?.title ?? ""}`,
+  );
+  const parts = [
+    program.description(),
+    tourSteps.trim(),
+    `Commands (varve help COMMAND)\n\n${commands.join("\n")}`,
+    `Topics (varve help TOPIC)\n\n${topics.join("\n")}`,
+  ];
+  return parts.join("\n\n");
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+/** The program `varve`: connects a run with this process and its signals. */
+import { processSystem } from "./context.ts";
+import { reportCrash, runCli } from "./run-cli.ts";
+import { watchSignals } from "./signals.ts";
+
+const watch = watchSignals((text) => {
+  if (process.stderr.isTTY) process.stderr.write(text);
+});
+const system = processSystem(watch);
+const argv = process.argv.slice(2);
+process.on("uncaughtException", (error) => process.exit(reportCrash(error, argv, system)));
+process.exitCode = await runCli(argv, system);
+watch.end();
