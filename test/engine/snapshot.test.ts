@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 import { packId } from "../../src/base/ids.ts";
+import type { Repository } from "../../src/repo/repository.ts";
 import { FaultStore } from "../../src/repo/store/fault-store.ts";
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
 import { buryPacks } from "../../src/repo/tombstones.ts";
 import { noise } from "../helpers/file-fixtures.ts";
-import { type Place, withQuietPlace, withRepository } from "../helpers/snapshot-place.ts";
+import { type Place, withRepository } from "../helpers/snapshot-place.ts";
 import {
   assertClean,
   assertNewestShows,
@@ -80,11 +81,8 @@ test("progress says from its first word on what the snapshot before held", async
 
 test("a snapshot of an unchanged tree stores one object and asks little", async () => {
   const log: string[] = [];
-  const makeStore = () => ({ store: new FaultStore(new MemoryStore()) });
-  await withQuietPlace(async (place) => {
-    log.length = 0;
-    const repo = await place.init();
-    const store = repo.store as FaultStore;
+  const store = new FaultStore(new MemoryStore());
+  const use = async (repo: Repository, place: Place) => {
     // So few entries are always one leaf, whatever the folder's random name does to the cuts.
     for (let i = 0; i < 8; i++) place.write(`folder/file-${i}`, noise(1000, i));
     const first = await takeSnapshot(repo, place.root);
@@ -113,8 +111,8 @@ test("a snapshot of an unchanged tree stores one object and asks little", async 
     assert.ok((await bytesIn(store, "snapshots")) - before < 2000);
     assert.equal((await namesIn(store, "sessions")).length, 0);
     await assertNewestShows(repo, place.root, shownOnDisk(place.root));
-    await repo.close();
-  }, makeStore);
+  };
+  await withRepository(use, { store });
 });
 
 test("a changed, an added and a removed file, and a renamed folder", async () => {
@@ -229,10 +227,8 @@ test("a dry run writes nothing and tells what it would add", async () => {
 });
 
 test("skipIfUnchanged makes no snapshot of an unchanged tree", async () => {
-  const makeStore = () => ({ store: new FaultStore(new MemoryStore()) });
-  await withQuietPlace(async (place) => {
-    const repo = await place.init();
-    const store = repo.store as FaultStore;
+  const store = new FaultStore(new MemoryStore());
+  const use = async (repo: Repository, place: Place) => {
     makeTree(place);
     await takeSnapshot(repo, place.root, { skipIfUnchanged: true });
     store.reset();
@@ -244,8 +240,8 @@ test("skipIfUnchanged makes no snapshot of an unchanged tree", async () => {
     fs.chmodSync(place.at("empty-file"), 0o600);
     const changed = await takeSnapshot(repo, place.root, { skipIfUnchanged: true });
     assert.notEqual(changed.id, undefined);
-    await repo.close();
-  }, makeStore);
+  };
+  await withRepository(use, { store });
 });
 
 test("many small snapshots leave few index objects", async () => {
@@ -276,8 +272,7 @@ async function losePacks(place: Place, names: readonly string[]): Promise<void> 
 }
 
 test("once packs died, the next snapshot looks everything up and heals what is lost", async () => {
-  await withQuietPlace(async (place) => {
-    const repo = await place.init();
+  await withRepository(async (repo, place) => {
     makeTree(place);
     await takeSnapshot(repo, place.root);
     const old = await namesIn(place.store, "packs");
@@ -293,7 +288,6 @@ test("once packs died, the next snapshot looks everything up and heals what is l
     const after = await takeSnapshot(repo, place.root);
     assert.equal(after.progress.readBytes, 0);
     assert.equal(after.snapshot.added.blobs, 0);
-    await repo.close();
   });
 });
 

@@ -4,7 +4,6 @@
  * choice.
  */
 import fs from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Clock, systemRandom } from "../../src/base/clock.ts";
 import type { Host } from "../../src/base/host.ts";
@@ -14,6 +13,7 @@ import { initRepository, openRepository, type Repository } from "../../src/repo/
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
 import type { Store } from "../../src/repo/store/store.ts";
 import { TestClock } from "./snapshot-runs.ts";
+import { standStillAbove } from "./still-folders.ts";
 import { testHost, testSecret, withFolder } from "./test-repository.ts";
 
 export interface PlaceOptions {
@@ -38,7 +38,7 @@ export function hostOf(pid: number, isGone: (pid: number) => boolean = () => fal
 
 export class Place {
   readonly folder: string;
-  /** The source tree. */
+  /** The source tree; the folders above it stand still (still-folders.ts). */
   readonly root: string;
   readonly store: Store;
   readonly clock = new TestClock();
@@ -50,6 +50,7 @@ export class Place {
     this.store = options.store ?? new MemoryStore();
     this.#packBytes = options.packBytes ?? 1024 * 1024;
     fs.mkdirSync(this.root);
+    standStillAbove(this.root);
   }
 
   cacheDir(name = "cache"): string {
@@ -101,40 +102,6 @@ export function withPlace<T>(
   options: PlaceOptions = {},
 ): Promise<T> {
   return withFolder((folder) => use(new Place(folder, options)));
-}
-
-/** What the folders above the source tree look like; they are entries of its snapshots too. */
-function surroundings(place: Place): string {
-  const above: string[] = [];
-  for (let path = dirname(place.root); path !== "/"; path = dirname(path)) {
-    const { mtimeNs, ctimeNs } = fs.statSync(path, { bigint: true });
-    above.push(`${path} ${mtimeNs} ${ctimeNs}`);
-  }
-  return above.join("\n");
-}
-
-/**
- * A place whose surroundings stand still: others who make temporary files change the folder in
- * which ours is. When that happens during `use`, it is run anew in another place.
- */
-export async function withQuietPlace(
-  use: (place: Place) => Promise<void>,
-  options: () => PlaceOptions = () => ({}),
-): Promise<void> {
-  const top = fs.existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  for (let attempt = 1; ; attempt++) {
-    const folder = fs.mkdtempSync(join(top, "varve-test-"));
-    const place = new Place(folder, options());
-    fs.mkdirSync(place.cacheDir());
-    const before = surroundings(place);
-    try {
-      return await use(place);
-    } catch (error) {
-      if (surroundings(place) === before || attempt === 20) throw error;
-    } finally {
-      fs.rmSync(folder, { recursive: true, force: true });
-    }
-  }
 }
 
 /** A place with a new repository, open. */
