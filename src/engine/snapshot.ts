@@ -18,17 +18,19 @@ import {
 import { compressionLevelDefault } from "../repo/blob-codec.ts";
 import { type BlobWriter, withBlobWriter } from "../repo/blob-writer.ts";
 import { blake3 } from "../repo/crypto/hash.ts";
-import type { SeriesParts, Snapshot } from "../repo/format/snapshot.ts";
+import { fileSourceFacts, type SeriesParts, type Snapshot } from "../repo/format/snapshot.ts";
 import { mergeIndexObjects } from "../repo/index-writer.ts";
 import { adoptPendingPacks } from "../repo/pending-packs.ts";
 import type { Repository } from "../repo/repository.ts";
 import { Session, withSession } from "../repo/session.ts";
 import type { SnapshotRecord } from "../repo/snapshot-list.ts";
+import type { AbsentSource } from "../sources/source-globs.ts";
 import { normalizePath } from "../sources/source-plan.ts";
 import { TreeWalker, type TreeWalkerOptions } from "../sources/tree-walker.ts";
 import { commitSnapshot } from "./commit-snapshot.ts";
 import { isContentPresent } from "./snapshot/content-presence.ts";
 import { LargeFiles, slotsFor } from "./snapshot/large-files.ts";
+import { chooseParent, type Parents } from "./snapshot/parent-choice.ts";
 import { defaultThreads, SnapshotWorkers } from "./snapshot/snapshot-workers.ts";
 import {
   type ParentCatalog,
@@ -47,6 +49,8 @@ const seriesLengthMax = 200;
 export interface SnapshotOptions {
   /** Absolute paths of what is to be snapshotted. */
   readonly roots: readonly RawPath[];
+  /** What was named besides, but is not there: told as problems, and noted in the manifest. */
+  readonly absent?: readonly AbsentSource[];
   readonly walk: Omit<TreeWalkerOptions, "roots">;
   readonly host: string;
   readonly tags: readonly string[];
@@ -140,7 +144,8 @@ class SnapshotRun {
     await repo.loadIndex(options.signal);
     const { view } = repo;
     const { generation } = view;
-    const parent = await this.#findParent();
+    const { parent, previous } = await this.#findParents();
+    this.#tellAbsent();
     let adoptedPacks = 0;
     const dryRun = options.dryRun === true;
     const work = async (writer: BlobWriter) => {
@@ -155,8 +160,10 @@ class SnapshotRun {
       }
     };
     const { outcome, added } = await withBlobWriter(repo, this.#session, work, dryRun);
-    const snapshot = this.#manifest(startedNs, outcome, added, parent);
-    const unchanged = parent !== undefined && showsTheSame(parent.snapshot, outcome);
+    const snapshot = this.#manifest(startedNs, outcome, added, previous);
+    // What an older one shows is not what stands as the latest.
+    const unchanged =
+      parent !== undefined && parent === previous && showsTheSame(parent.snapshot, outcome);
     const result = {
       snapshot,
       progress: outcome.progress,
@@ -173,10 +180,17 @@ class SnapshotRun {
     return { ...result, id };
   }
 
-  async #findParent(): Promise<SnapshotRecord | undefined> {
+  async #findParents(): Promise<Parents> {
     const { series } = seriesOf(this.#options);
     const records = await this.#repo.snapshots();
-    return records.filter(({ snapshot }) => snapshot.series === series).at(-1);
+    const ofSeries = records.filter(({ snapshot }) => snapshot.series === series);
+    return chooseParent(ofSeries, this.#options.absent ?? []);
+  }
+
+  #tellAbsent(): void {
+    for (const { path, code, message } of this.#options.absent ?? []) {
+      this.#onProblem({ path, operation: "find", code, message, severity: "error" });
+    }
   }
 
   async #readTrees(
@@ -252,7 +266,7 @@ class SnapshotRun {
     startedNs: bigint,
     outcome: TreeOutcome,
     added: BlobWriter["added"],
-    parent: SnapshotRecord | undefined,
+    previous: SnapshotRecord | undefined,
   ): Snapshot {
     const options = this.#options;
     const { chunks, bytes: rawBytes } = outcome.freshChunks;
@@ -270,9 +284,9 @@ class SnapshotRun {
       root: outcome.root,
       totals: { ...outcome.totals },
       added: options.dryRun === true ? dryAdded : { ...added },
-      previous: parent?.id ?? null,
+      previous: previous?.id ?? null,
       session: this.#session.id,
-      sources: [{ kind: "files" }],
+      sources: [fileSourceFacts((options.absent ?? []).map(({ path }) => path))],
       program: programName,
       problems: this.#problems,
     };

@@ -115,6 +115,8 @@ describe("docs/json.md", () => {
     fs.writeFileSync(`${source}/new`, "new");
     await check("snapshot", ["snapshot", "--series", "named", source]);
     await check("snapshot", ["snapshot", source]);
+    const absent = ["snapshot", "--series", "absent", source, home.path("absent")];
+    await check("snapshot", absent, 3);
     await check("snapshots", ["snapshots"]);
   });
 

@@ -8,6 +8,7 @@ import { hasCode } from "../../src/base/errors.ts";
 import { type RawPath, rawPathFromText } from "../../src/base/raw-path.ts";
 import { expandSources } from "../../src/sources/source-globs.ts";
 import { normalizePath } from "../../src/sources/source-plan.ts";
+import { nobody } from "../helpers/e2e-home.ts";
 import { bytes } from "../helpers/file-calls.ts";
 import { removeTree } from "../helpers/file-fixtures.ts";
 
@@ -29,10 +30,10 @@ before(() => {
 
 after(() => removeTree(top));
 
+const expandAll = (...patterns: string[]) =>
+  expandSources(patterns.map((pattern) => rawPathFromText(`${top}${pattern}`)));
 const expand = (...patterns: string[]) =>
-  expandSources(patterns.map((pattern) => rawPathFromText(`${top}${pattern}`))).map((found) =>
-    found.slice(top.length),
-  );
+  expandAll(...patterns).paths.map((found) => found.slice(top.length));
 
 test("a pattern stands for what it matches, sorted; links are gone into", () => {
   assert.deepEqual(expand("/www/*/upload"), [
@@ -76,15 +77,51 @@ test("several paths are one sorted list without doubles", () => {
   assert.deepEqual(expand("/www/two", "/www/o*", "/www//./one"), ["/www/one", "/www/two"]);
 });
 
+const nothings = ["/nowhere", "/www/x*", "/www/file/*", "/www/*/nothing", "/www/file*/"];
+
 test("what stands for nothing is source-absent", () => {
-  for (const pattern of ["/nowhere", "/www/x*", "/www/file/*", "/www/*/nothing", "/www/file*/"]) {
+  for (const pattern of nothings) {
     assert.throws(
-      () => expand("/www/one", pattern),
-      (error) => hasCode(error, "source-absent"),
+      () => expand(pattern, "/none"),
+      (error) => hasCode(error, "source-absent") && error.message.includes(pattern),
       pattern,
     );
   }
 });
+
+test("what stands for nothing beside others is told, and they are taken", () => {
+  const { paths, absent } = expandAll("/www/one", ...nothings);
+  assert.deepEqual(paths, [`${top}/www/one`]);
+  assert.deepEqual(
+    absent.map(({ path, code }) => [path.slice(top.length), code]),
+    nothings.map((pattern) => [pattern, "ENOENT"]),
+  );
+});
+
+test("a folder that may not be listed is told, once, and the rest of the patterns is taken", () => {
+  const shut = `${top}/closed/shut`;
+  fs.mkdirSync(shut, { recursive: true, mode: 0o755 });
+  fs.mkdirSync(`${top}/closed/open/page`, { recursive: true });
+  for (const folder of [top, `${top}/closed`]) fs.chmodSync(folder, 0o755);
+  fs.chmodSync(shut, 0);
+  const { paths, absent } = asNobody(() => expandAll("/closed/*/p*", "/closed/*/*"));
+  assert.deepEqual(paths, [`${top}/closed/open/page`]);
+  assert.deepEqual(
+    absent.map(({ path, code, message }) => [path, code, message]),
+    [[shut, "EACCES", "cannot be opened"]],
+  );
+});
+
+/** Root may list everything. */
+function asNobody<T>(call: () => T): T {
+  if (process.geteuid?.() !== 0) return call();
+  process.seteuid?.(nobody);
+  try {
+    return call();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
 
 test("paths are made normal", () => {
   const table = {

@@ -4,6 +4,8 @@ import { EntryType } from "../../base/entry.ts";
 import { displayPath, pathFromKey } from "../../base/raw-path.ts";
 import type { DiffCount, DiffTotals } from "../../engine/diff.ts";
 import type { CatalogChange } from "../../repo/catalog/catalog-diff.ts";
+import { absentPaths } from "../../repo/format/snapshot.ts";
+import type { SnapshotRecord } from "../../repo/snapshot-list.ts";
 import type { Define } from "../command-list.ts";
 import type { CliContext } from "../context.ts";
 import { countOf, formatBytes } from "../human.ts";
@@ -52,6 +54,7 @@ async function diff(
     const records = await repository.snapshots();
     const a = chooseSnapshot(context, records, { ...flags, name: before });
     const b = chooseSnapshot(context, records, { ...flags, name: after });
+    for (const record of [a, b]) tellAbsent(context, record);
     await loadIndex(context, repository);
     const totals = newDiffTotals();
     const changes = diffSnapshots(repository.catalog(a), repository.catalog(b), totals, {
@@ -64,6 +67,13 @@ async function diff(
     }
     showTotals(context, totals);
   });
+}
+
+/** What was not there to be read looks added or removed, and nobody did either. */
+function tellAbsent({ output }: CliContext, { id, snapshot }: SnapshotRecord): void {
+  for (const path of absentPaths(snapshot)) {
+    output.warn(`${displayPath(path)} was absent when snapshot ${id.slice(0, 8)} was made`);
+  }
 }
 
 const letters: Readonly<Record<CatalogChange["kind"], string>> = {

@@ -24,10 +24,11 @@ export function snapshotRequest(
   repositoryUrl: string,
 ): SnapshotOptions {
   const named = args.map((text) => plainRoot(normalizePath(sourcePath(text))));
-  const roots = expandSources(named);
+  const { paths: roots, absent } = expandSources(named);
   const { threads, cacheDir } = context.globals;
   return {
     roots,
+    absent,
     seriesPaths: [...new Set(named)],
     walk: {
       excludes: new ExcludeRules([

@@ -87,7 +87,8 @@ Examples:
   varve snapshot '/var/www/*/upload' --tag web,nightly
   varve --quiet snapshot /srv               in cron: prints nothing but failures
 
-Exit code 3: the snapshot was made, but some of the source could not be read.`,
+Exit code 3: the snapshot was made, but some of the source could not be read. So it is with a
+path that is not there, such as a disk that is not mounted; only when none is, nothing is made.`,
     );
 }
 

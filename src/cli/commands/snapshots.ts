@@ -2,7 +2,7 @@
 
 import { toHex } from "../../base/ids.ts";
 import { displayPath } from "../../base/raw-path.ts";
-import type { Snapshot } from "../../repo/format/snapshot.ts";
+import { absentPaths, type Snapshot } from "../../repo/format/snapshot.ts";
 import type { SnapshotRecord } from "../../repo/snapshot-list.ts";
 import type { Define } from "../command-list.ts";
 import type { CliContext } from "../context.ts";
@@ -96,8 +96,10 @@ function showSnapshots(context: CliContext, records: readonly SnapshotRecord[]):
   }
 }
 
-function whatOf({ seriesParts, paths }: Snapshot): string {
-  const shown = shorten(paths.map(displayPath).join(" "), 60);
+function whatOf(snapshot: Snapshot): string {
+  const { seriesParts, paths } = snapshot;
+  const absent = absentPaths(snapshot).map((path) => `(absent: ${displayPath(path)})`);
+  const shown = shorten([...absent, ...paths.map(displayPath)].join(" "), 60);
   return seriesParts.name === undefined ? shown : `${seriesParts.name}: ${shown}`;
 }
 
@@ -113,6 +115,7 @@ export function snapshotRow({ id, snapshot }: SnapshotRecord): JsonRow {
     series: snapshot.series,
     series_name: snapshot.seriesParts.name ?? null,
     paths: snapshot.paths.map((path) => jsonPath(path)),
+    absent_paths: absentPaths(snapshot).map((path) => jsonPath(path)),
     tags: snapshot.tags,
     entries: snapshot.totals.entries,
     files: snapshot.totals.files,

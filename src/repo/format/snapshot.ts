@@ -54,6 +54,25 @@ export interface SnapshotAdded {
 /** Where entries came from, and what is worth knowing of that; each kind has its own facts. */
 export type SourceFacts = { readonly kind: string } & JsonObject;
 
+const filesKind = "files";
+
+/** Facts of file trees; `absent`: what was named but was not there, and so is not in `paths`. */
+export function fileSourceFacts(absent: readonly RawPath[]): SourceFacts {
+  if (absent.length === 0) return { kind: filesKind };
+  return { kind: filesKind, absent: absent.map(pathToJson) };
+}
+
+/** What was named for this snapshot but was not there: missing in it, not deleted. */
+export function absentPaths({ sources }: Snapshot): RawPath[] {
+  return sources.flatMap((facts) => absentIn(facts, what));
+}
+
+function absentIn(facts: SourceFacts, where: string): RawPath[] {
+  const fields = new JsonFields(facts, where);
+  if (facts.kind !== filesKind || !fields.has("absent")) return [];
+  return fields.list("absent", pathsMax, pathFromJson);
+}
+
 export interface Snapshot {
   readonly version: 1;
   /** The moment that the snapshot shows: when reading began. */
@@ -161,7 +180,9 @@ function readAdded(fields: JsonFields): SnapshotAdded {
 function readSource(value: JsonValue, where: string): SourceFacts {
   const fields = new JsonFields(value, where);
   const kind = fields.text("kind", textBytesMax);
-  return { ...fields.rest(), kind };
+  const facts = { ...fields.rest(), kind };
+  absentIn(facts, where);
+  return facts;
 }
 
 /** Paths are bytes: as text where they are UTF-8, else in base64. */
