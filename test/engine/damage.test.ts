@@ -1,32 +1,14 @@
 /** Whatever happens to the bytes of a repository is noticed, and never gives wrong data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import v8 from "node:v8";
-import vm from "node:vm";
-import { VarveError } from "../../src/base/errors.ts";
-import { type CheckReport, checkRepository } from "../../src/engine/check.ts";
+import type { CheckReport } from "../../src/engine/check.ts";
 import { addKeySlot } from "../../src/engine/key-management.ts";
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
-import {
-  addLeftovers,
-  hourNs,
-  plainTree,
-  readTree,
-  smallTree,
-  storeTree,
-} from "../helpers/small-repository.ts";
-import { makeRepository, reopenRepository, withFolder } from "../helpers/test-repository.ts";
-
-/** The long form damages every byte; the short one every so many. */
-const isLong = process.env["VARVE_TEST_LONG"] === "1";
-
-/** Of the two snapshots: path and content as text, which compares faster than maps do. */
-const shown: readonly string[] = [1, 2].map((version) => show(plainTree(smallTree(version))));
-
-function show(tree: ReadonlyMap<string, Buffer | null>): string {
-  const rows = [...tree].map(([path, bytes]) => `${path} ${bytes?.toString("latin1") ?? "folder"}`);
-  return rows.sort().join("\n");
-}
+import { type Damage, tryAll } from "../helpers/damage-threads.ts";
+import { examine, isNoticed, type Outcome } from "../helpers/damage-trial.ts";
+import { addLeftovers, hourNs, smallTree, storeTree } from "../helpers/small-repository.ts";
+import { runsLong } from "../helpers/snapshot-runs.ts";
+import { makeRepository, withFolder } from "../helpers/test-repository.ts";
 
 interface Sound {
   readonly folder: string;
@@ -50,55 +32,6 @@ async function withSound(use: (sound: Sound) => Promise<void>): Promise<void> {
   });
 }
 
-type Outcome = { readonly report: CheckReport } | { readonly error: VarveError };
-
-v8.setFlagsFromString("--expose-gc");
-const collectGarbage = vm.runInNewContext("gc") as () => void;
-let examined = 0;
-
-/** Opens, checks, and reads all that can be read: which must be right, or refused with a code. */
-async function examine(folder: string, store: MemoryStore): Promise<Outcome> {
-  // Each repository has contexts of zstd: the collector does not know how large they are, and
-  // they are freed when the event loop turns, which a store in memory never makes it do.
-  if (++examined % 100 === 0) {
-    collectGarbage();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  let repo: Awaited<ReturnType<typeof reopenRepository>>;
-  try {
-    repo = await reopenRepository(folder, { store, freshCache: true });
-  } catch (error) {
-    assert.ok(error instanceof VarveError && error.code !== "internal", String(error));
-    return { error };
-  }
-  try {
-    const report = await checkRepository(repo, { readData: true });
-    await readAll(repo);
-    return { report };
-  } finally {
-    repo.cache.db.close();
-  }
-}
-
-async function readAll(repo: Awaited<ReturnType<typeof reopenRepository>>): Promise<void> {
-  try {
-    const { records } = await repo.listSnapshots();
-    for (const { snapshot } of records) {
-      const read = show(await readTree(repo, snapshot.root));
-      assert.ok(read === shown[snapshot.previous === null ? 0 : 1], "what is read is right");
-    }
-  } catch (error) {
-    if (error instanceof assert.AssertionError) throw error;
-    assert.ok(error instanceof VarveError && error.code !== "internal", String(error));
-  }
-}
-
-function isNoticed(outcome: Outcome, name: string): boolean {
-  if ("error" in outcome) return true;
-  const { damage, isClean } = outcome.report;
-  return !isClean && damage.some(({ object }) => object === name);
-}
-
 async function withDamage(
   { folder, store }: Sound,
   damage: (fork: MemoryStore) => Promise<void>,
@@ -108,11 +41,32 @@ async function withDamage(
   return examine(folder, fork);
 }
 
+/** Each object in these ways: all of them must be noticed. */
+async function assertNoticed(
+  { store }: Sound,
+  waysOf: (name: string, length: number) => Damage[],
+): Promise<string> {
+  const damages: Damage[] = [];
+  for (const name of store.names()) {
+    damages.push(...waysOf(name, (await store.get(name)).length));
+  }
+  const startMs = performance.now();
+  assert.deepEqual(await tryAll(store, damages), []);
+  const seconds = (performance.now() - startMs) / 1000;
+  return `${damages.length} trials on ${store.names().length} objects in ${seconds.toFixed(1)} s`;
+}
+
+/** Each `stride`th from 0. */
+function every(stride: number, length: number): number[] {
+  return Array.from({ length: Math.ceil(length / stride) }, (_, i) => i * stride);
+}
+
 test("a sound repository is clean, with all that writers and prunes leave behind", async () => {
   await withSound(async ({ folder, store }) => {
     const outcome = await examine(folder, store);
     assert.ok("report" in outcome);
-    const { report } = outcome;
+    const { report, refused } = outcome;
+    assert.equal(refused, 0, "all of it can be read");
     assert.deepEqual(report.damage, []);
     assert.equal(report.isClean, true);
     assert.equal(report.snapshots, 2);
@@ -124,52 +78,50 @@ test("a sound repository is clean, with all that writers and prunes leave behind
   });
 });
 
-test("every byte of every object: a flip is noticed", async () => {
-  await withSound(async (sound) => {
-    for (const name of sound.store.names()) {
-      const bytes = await sound.store.get(name);
-      const stride = isLong ? 1 : Math.max(11, Math.floor(bytes.length / 16));
-      for (let at = 0; at < bytes.length; at += stride) {
-        const flipped = bytes.slice();
-        flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
-        const outcome = await withDamage(sound, (fork) => fork.put(name, flipped));
-        assert.ok(isNoticed(outcome, name), `a flip at ${at} of ${name} is noticed`);
-      }
-    }
+test("a trial in a thread fails when nothing is noticed", async () => {
+  await withSound(async ({ store }) => {
+    const [name = ""] = store.names("packs");
+    const damages: Damage[] = [
+      { kind: "none", name },
+      { kind: "longer", name },
+    ];
+    assert.deepEqual(await tryAll(store, damages), [
+      `{"kind":"none","name":"${name}"} is not noticed`,
+    ]);
   });
 });
 
-test("every object cut short, or longer, is noticed", async () => {
+/** The long form damages every byte; the short one every so many. */
+test("every byte of every object: a flip is noticed", async (t) => {
   await withSound(async (sound) => {
-    for (const name of sound.store.names()) {
-      const bytes = await sound.store.get(name);
-      const some = [0, 8, bytes.length - 17, bytes.length - 1];
-      const lengths = isLong ? bytes.keys() : some.values();
-      for (const length of lengths) {
-        const cut = bytes.slice(0, length);
-        const outcome = await withDamage(sound, (fork) => fork.put(name, cut));
-        assert.ok(isNoticed(outcome, name), `${name} cut to ${length} is noticed`);
-      }
-      const longer = Buffer.concat([bytes, Buffer.alloc(1)]);
-      const outcome = await withDamage(sound, (fork) => fork.put(name, longer));
-      assert.ok(isNoticed(outcome, name), `${name} with a byte too many is noticed`);
-    }
+    const told = await assertNoticed(sound, (name, length) => {
+      const stride = runsLong ? 1 : Math.max(11, Math.floor(length / 16));
+      return every(stride, length).map((at) => ({ kind: "flip", name, at }));
+    });
+    t.diagnostic(told);
   });
 });
 
-test("any two objects swapped are noticed", async () => {
+test("every object cut short, or longer, is noticed", async (t) => {
+  await withSound(async (sound) => {
+    const told = await assertNoticed(sound, (name, length) => {
+      const lengths = runsLong ? every(1, length) : [0, 8, length - 17, length - 1];
+      const cuts = lengths.map((each): Damage => ({ kind: "cut", name, length: each }));
+      return [...cuts, { kind: "longer", name }];
+    });
+    t.diagnostic(told);
+  });
+});
+
+test("any two objects swapped are noticed", async (t) => {
   await withSound(async (sound) => {
     const names = sound.store.names();
-    for (const [at, one] of names.entries()) {
-      for (const other of names.slice(at + 1, isLong ? undefined : at + 4)) {
-        const outcome = await withDamage(sound, async (fork) => {
-          const held = await fork.get(one);
-          await fork.put(one, await fork.get(other));
-          await fork.put(other, held);
-        });
-        assert.ok(isNoticed(outcome, one), `${one} swapped with ${other} is noticed`);
-      }
-    }
+    const told = await assertNoticed(sound, (name) => {
+      const at = names.indexOf(name) + 1;
+      const others = names.slice(at, runsLong ? undefined : at + 3);
+      return others.map((other) => ({ kind: "swap", name, other }));
+    });
+    t.diagnostic(told);
   });
 });
 

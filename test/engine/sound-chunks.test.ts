@@ -1,5 +1,6 @@
 /** A table of chunks that were found sound: it may forget, and never makes anything up. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { BlobId } from "../../src/base/ids.ts";
@@ -52,4 +53,20 @@ test("one that came later takes the place of an older one of its slot", () => {
   sound.add(newer, 10);
   assert.equal(sound.has(newer, 10), true);
   assert.equal(sound.has(older, 10), false);
+});
+
+test("it grows with what is added, keeps most of it, and makes nothing up", () => {
+  const sound = new SoundChunks();
+  const ids = Array.from({ length: 40_000 }, (_, i) => {
+    return createHash("sha256").update(`${i}`).digest() as Uint8Array as BlobId;
+  });
+  for (const [i, id] of ids.entries()) {
+    sound.add(id, i);
+    assert.ok(sound.has(id, i), "the newest is there");
+  }
+  const kept = ids.filter((id, i) => sound.has(id, i)).length;
+  assert.ok(kept > 0.9 * ids.length, `kept ${kept} of ${ids.length}`);
+  assert.ok(!ids.some((id, i) => sound.has(id, i + 1)));
+  const others = ids.map((id) => Buffer.from(id).reverse() as Uint8Array as BlobId);
+  assert.ok(!others.some((id, i) => sound.has(id, i)));
 });
