@@ -20,6 +20,7 @@ import { type BlobWriter, withBlobWriter } from "../repo/blob-writer.ts";
 import { blake3 } from "../repo/crypto/hash.ts";
 import { fileSourceFacts, type SeriesParts, type Snapshot } from "../repo/format/snapshot.ts";
 import { mergeIndexObjects } from "../repo/index-writer.ts";
+import { findLostPacks } from "../repo/lost-packs.ts";
 import { adoptPendingPacks } from "../repo/pending-packs.ts";
 import type { Repository } from "../repo/repository.ts";
 import { Session, withSession } from "../repo/session.ts";
@@ -86,6 +87,11 @@ export interface SnapshotResult {
   readonly unchanged: boolean;
   /** Packs of an interrupted run that were taken over. */
   readonly adoptedPacks: number;
+  /**
+   * Packs that the index names and the store has not. What they held, and the source has, is stored
+   * again; what else they held is lost to older snapshots.
+   */
+  readonly lostPacks: number;
 }
 
 export async function createSnapshot(
@@ -129,6 +135,7 @@ class SnapshotRun {
   readonly #repo: Repository;
   readonly #options: SnapshotOptions;
   readonly #session: Session;
+  #lostPacks: readonly number[] = [];
   #problems = 0;
 
   constructor(repo: Repository, options: SnapshotOptions, session: Session) {
@@ -144,6 +151,8 @@ class SnapshotRun {
     await repo.loadIndex(options.signal);
     const { view } = repo;
     const { generation } = view;
+    this.#lostPacks = await findLostPacks(repo);
+    repo.index.leaveOut(this.#lostPacks);
     const { parent, previous } = await this.#findParents();
     this.#tellAbsent();
     let adoptedPacks = 0;
@@ -169,6 +178,7 @@ class SnapshotRun {
       progress: outcome.progress,
       unchanged,
       adoptedPacks,
+      lostPacks: this.#lostPacks.length,
       ...(parent === undefined ? {} : { parent: parent.id }),
     };
     if (dryRun) return result;
@@ -257,7 +267,7 @@ class SnapshotRun {
       bytes: totals.bytes,
       cursor: repo.catalogAt(root).parentCursor(() => undefined),
       startedNs,
-      isWhole: repo.wholeRoots.isWhole(root, generation),
+      isWhole: this.#lostPacks.length === 0 && repo.wholeRoots.isWhole(root, generation),
       isContentPresent: (content: Content | undefined) => isContentPresent(repo, content),
     };
   }

@@ -49,6 +49,8 @@ export class BlobIndex implements BlobLookup {
   readonly #packNumber: Statement;
   readonly #rows: BlobRows;
   #states = new Uint8Array(0);
+  /** Packs that are not in the store, whatever the cache says of them. */
+  #lost: ReadonlySet<number> = new Set();
   #packs = new Map<number, PackInfo>();
   #empty = true;
   #generation = 0;
@@ -80,6 +82,7 @@ export class BlobIndex implements BlobLookup {
       const [no, state] = row as [number, number];
       states[no] = state === PackState.pending && before[no] === own ? own : state;
     }
+    for (const packNo of this.#lost) states[packNo] = PackState.unlisted;
     this.#generation = this.#db
       .prepare("SELECT value FROM setting WHERE name = 'generation'")
       .pluck()
@@ -92,6 +95,15 @@ export class BlobIndex implements BlobLookup {
   /** Goes up when a pack that counted counts no more (whole-roots.ts); of the last refresh. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /**
+   * From now on the blobs of these packs do not count for this run (lost-packs.ts). The cache is not
+   * told: whoever put the packs back in their place finds all as it was.
+   */
+  leaveOut(packNos: readonly number[]): void {
+    this.#lost = new Set(packNos);
+    for (const packNo of packNos) this.#states[packNo] = PackState.unlisted;
   }
 
   /** Whether blobs of this pack count for this run. */

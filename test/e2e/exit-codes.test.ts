@@ -194,6 +194,22 @@ describe("damage", () => {
     assert.equal((await home.row(["check", "--read-data"]))["clean"], true);
   });
 
+  it("of a pack that is gone: a snapshot says so and heals what the source still has", async () => {
+    const before = packFiles();
+    fs.writeFileSync(`${source}/folder/mended`, noise(800_000, 5));
+    await home.ok(["snapshot", source]);
+    for (const path of packFiles().filter((each) => !before.includes(each))) fs.rmSync(path);
+    const run = await home.ok(["snapshot", source]);
+    assert.match(run.err, /missing from the repository.*stored again/);
+    assert.ok(Number((await home.row(["snapshot", source]))["lost_packs"]) > 0);
+    const target = home.path("mended");
+    await home.ok(["restore", "latest", "--target", target]);
+    assert.deepEqual(fs.readFileSync(`${target}${source}/folder/mended`), noise(800_000, 5));
+    await home.ok(["repair", "packs"]);
+    await home.ok(["repair", "snapshots", "--forget"]);
+    assert.equal((await home.row(["check", "--read-data"]))["clean"], true);
+  });
+
   async function lostPacks(row: Json): Promise<string[]> {
     return (row["damage"] as Json[])
       .map(({ object }) => String(object))

@@ -1,6 +1,6 @@
 /** From real files to real files: what a damaged pack took away, the next snapshot brings back. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { packId } from "../../src/base/ids.ts";
@@ -103,5 +103,75 @@ test("each pack lost, or with a damaged byte: repaired, snapshotted again, clean
         return [path.slice(-64)];
       });
     }
+  });
+});
+
+test("each pack lost, unnoticed: the next snapshot alone is whole, and so is the one after", async () => {
+  await withFolder(async (folder) => {
+    const source = makeSource(folder);
+    const repo = await makeRepository(folder, { packBytes: 1024 * 1024 });
+    await snapshot(repo, source);
+    // The second one finds its parent whole, and looks nothing up.
+    assert.equal((await snapshot(repo, source)).lostPacks, 0);
+    await repo.close();
+    const paths = packFiles(folder).sort();
+    assert.ok(paths.length >= 3);
+    let healedBytes = 0;
+    for (const [at, path] of paths.entries()) {
+      rmSync(path);
+      healedBytes += await assertHeals(folder, source, at + 1);
+    }
+    assert.ok(healedBytes > 3_000_000, "every pack's data were stored once more");
+  });
+});
+
+/**
+ * Nothing is repaired: `lost` packs are gone for good, and the index still names them. Returns what
+ * the first snapshot added.
+ */
+async function assertHeals(folder: string, source: string, lost: number): Promise<number> {
+  const added: number[] = [];
+  while (added.length < 2) {
+    const repo = await reopenRepository(folder);
+    const { id, lostPacks, snapshot: taken } = await snapshot(repo, source);
+    await repo.close();
+    assert.equal(lostPacks, lost);
+    added.push(taken.added.rawBytes);
+    const reading = await reopenRepository(folder, { freshCache: true });
+    const record = (await reading.snapshots()).find((one) => one.id === id);
+    assert.ok(record !== undefined);
+    const tree = await readTree(reading, record.snapshot.root);
+    await reading.close();
+    for (const dir of [0, 1, 2, 3]) assertEqualFile(tree, join(source, `dir-${dir}/file-7`));
+    assertEqualFile(tree, join(source, "large"));
+    const { hurtSnapshots } = await checked(folder);
+    assert.ok(
+      hurtSnapshots.every((one) => one.snapshot !== id),
+      "check says so too",
+    );
+  }
+  const [healed = 0, after = 0] = added;
+  // Folders above the source may have changed meanwhile.
+  assert.ok(after < 50_000, `${after} bytes are stored once more`);
+  return healed;
+}
+
+function assertEqualFile(tree: ReadonlyMap<string, Buffer | null>, path: string): void {
+  assert.ok(tree.get(rawPathFromText(path))?.equals(readFileSync(path)), path);
+}
+
+test("a pack that comes back is used again", async () => {
+  await withFolder(async (folder) => {
+    const source = makeSource(folder);
+    const repo = await makeRepository(folder, { packBytes: 1024 * 1024 });
+    await snapshot(repo, source);
+    const [path = ""] = packFiles(folder);
+    const aside = join(folder, "aside");
+    renameSync(path, aside);
+    assert.equal((await snapshot(repo, source)).lostPacks, 1);
+    renameSync(aside, path);
+    assert.equal((await snapshot(repo, source)).lostPacks, 0);
+    await repo.close();
+    assert.deepEqual((await checked(folder)).damage, []);
   });
 });

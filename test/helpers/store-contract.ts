@@ -138,6 +138,19 @@ const objects: [string, Body][] = [
     },
   ],
   [
+    "namesIn, where there is one: what lies directly in a folder",
+    async (store) => {
+      if (store.namesIn === undefined) return;
+      assert.deepEqual(await store.namesIn("packs/aa"), []);
+      for (const name of ["packs/aa/a", "packs/aa/b", "packs/bb/c", "index/d"]) {
+        await store.put(name, patternBytes(10));
+      }
+      assert.deepEqual((await store.namesIn("packs/aa")).sort(), ["a", "b"]);
+      await store.delete("packs/aa/a");
+      assert.deepEqual(await store.namesIn("packs/aa"), ["b"]);
+    },
+  ],
+  [
     "an object above the limit is refused before it is stored",
     async (store) => {
       // Length is all that may be looked at.

@@ -18,7 +18,9 @@ After damage, in this order:
   varve repair index               when index objects are gone or damaged
   varve repair packs               when packs are gone or damaged; see its --read-data
   varve snapshot FOLDER            stores again what the source still has
-  varve repair snapshots --forget  drops the rest, path by path`,
+  varve repair snapshots --forget  drops the rest, path by path
+A snapshot into a folder sees by itself that packs are gone, stores what it has of
+them again, and says so; packs that are damaged are found by varve check --read-data.`,
   );
   command
     .command("index")

@@ -93,6 +93,7 @@ interface SnapshotReport {
 function report(context: CliContext, told: SnapshotReport): void {
   const { output } = context;
   const { result, problems, durationMs, created, isDry } = told;
+  if (result.lostPacks > 0) output.warn(lostPacksText(result.lostPacks, isDry));
   output.summary(summaryLine(told, output.verbose));
   const { snapshot, progress } = result;
   // Not what the walk met: an entry that could not be read is not in the snapshot.
@@ -116,6 +117,7 @@ function report(context: CliContext, told: SnapshotReport): void {
     added_bytes: snapshot.added.bytes,
     added_raw_bytes: snapshot.added.rawBytes,
     adopted_packs: result.adoptedPacks,
+    lost_packs: result.lostPacks,
     duration_seconds: Math.round(durationMs) / 1000,
     problem_count: problems.errors,
     note_count: problems.notes,
@@ -123,6 +125,16 @@ function report(context: CliContext, told: SnapshotReport): void {
     created_repository: created?.url ?? null,
     created_key_file: created?.keyFile ?? null,
   });
+}
+
+function lostPacksText(packs: number, isDry: boolean): string {
+  const lost = packs === 1 ? "A pack is" : `${formatCount(packs)} packs are`;
+  const stored = isDry ? "would be stored" : "was stored";
+  return (
+    `${lost} missing from the repository: what the source still has of it ${stored} again, ` +
+    "older snapshots may lack the rest. If a disk is not mounted, put it back; else see " +
+    "`varve check` and `varve help repair`."
+  );
 }
 
 function summaryLine(told: SnapshotReport, isVerbose: boolean): string {

@@ -12,7 +12,8 @@ import { fenceName } from "./fence.ts";
 export const descriptionObject = "varve.json";
 
 /** Packs are many: 256 folders keep each of a size that file systems and people like. */
-export const packObject = (id: PackId): string => `packs/${id.slice(0, 2)}/${id}`;
+export const packFolder = (firstByteHex: string): string => `packs/${firstByteHex}`;
+export const packObject = (id: PackId): string => `${packFolder(id.slice(0, 2))}/${id}`;
 export const indexObject = (id: IndexId): string => `index/${id}`;
 export const snapshotObject = (id: SnapshotId): string => `snapshots/${id}`;
 export const keySlotObject = (id: KeySlotId): string => `keys/${id}`;

@@ -44,6 +44,7 @@ const noCounts = { put: 0, get: 0, getRange: 0, size: 0, list: 0, delete: 0 };
 
 export class FaultStore implements Store {
   readonly url: string;
+  readonly namesIn?: NonNullable<Store["namesIn"]>;
   readonly #inner: Store;
   #plan: FaultPlan;
   #seeded: Seeded;
@@ -55,6 +56,11 @@ export class FaultStore implements Store {
   constructor(inner: Store, plan: FaultPlan = {}) {
     this.#inner = inner;
     this.url = inner.url;
+    const namesIn = inner.namesIn?.bind(inner);
+    if (namesIn !== undefined) {
+      this.namesIn = (folder, options) =>
+        this.#read("list", folder, () => namesIn(folder, options));
+    }
     this.#plan = plan;
     this.#seeded = new Seeded(plan.seed ?? 0);
   }

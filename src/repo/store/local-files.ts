@@ -75,7 +75,7 @@ export async function factsOrNone(ops: FileOps, path: string): Promise<FileFacts
 }
 
 /** The union of readings (see above); nothing when the folder is not there. */
-async function readFolderStable(ops: FileOps, path: string): Promise<string[]> {
+export async function readFolderStable(ops: FileOps, path: string): Promise<string[]> {
   const names = new Set<string>();
   try {
     for (let reading = 0; reading < readingsMax; reading++) {

@@ -15,7 +15,14 @@ import { type Random, systemRandom } from "../../base/clock.ts";
 import { toHex } from "../../base/ids.ts";
 import { type FileOps, nodeFileOps } from "./file-ops.ts";
 import { type LocalFailure, localError, notPlain } from "./local-errors.ts";
-import { factsOrNone, readFully, walkFiles, withFile, writeFully } from "./local-files.ts";
+import {
+  factsOrNone,
+  readFolderStable,
+  readFully,
+  walkFiles,
+  withFile,
+  writeFully,
+} from "./local-files.ts";
 import { LocalFolders } from "./local-folders.ts";
 import { checkObjectName, checkRange, folderOf, isObjectName } from "./object-name.ts";
 import type { ObjectInfo, Store, StoreCallOptions } from "./store.ts";
@@ -144,6 +151,17 @@ export class LocalStore implements Store {
       }
     } catch (error) {
       throw localError(error, failure);
+    }
+  }
+
+  async namesIn(folder: string, { signal }: StoreCallOptions = {}): Promise<string[]> {
+    checkObjectName(folder);
+    signal?.throwIfAborted();
+    try {
+      const names = await readFolderStable(this.#ops, join(this.url, folder));
+      return names.filter((name) => isObjectName(`${folder}/${name}`));
+    } catch (error) {
+      throw localError(error, { action: "list", name: folder, root: this.url });
     }
   }
 

@@ -53,6 +53,12 @@ export class MemoryStore implements Store {
     }
   }
 
+  async namesIn(folder: string, options: StoreCallOptions = {}): Promise<string[]> {
+    await this.#enter(folder, options);
+    const inside = this.names(folder).map((name) => name.slice(folder.length + 1));
+    return inside.filter((name) => !name.includes("/"));
+  }
+
   async delete(name: string, options: StoreCallOptions = {}): Promise<void> {
     await this.#enter(name, options);
     this.#objects.delete(name);

@@ -67,6 +67,13 @@ export interface Store {
   /** All objects whose name starts with `folder + "/"`, at any depth, in no order. */
   list(folder: string, options?: StoreCallOptions): AsyncIterable<ObjectInfo>;
 
+  /**
+   * For stores where it costs next to nothing: base names of the objects directly in `folder`, in no
+   * order; none when the folder is not there. What it shows need not be durable yet: only that a
+   * name is absent may be built upon.
+   */
+  namesIn?(folder: string, options?: StoreCallOptions): Promise<string[]>;
+
   /** Removes the object; absent is fine. Durable when it resolves. */
   delete(name: string, options?: StoreCallOptions): Promise<void>;
 
