@@ -1,23 +1,28 @@
 /**
  * Chunks that were lately found where they should be, with their lengths: neighbouring snapshots
- * refer to the same ones, and to look here costs a twentieth of asking the index. A table of fixed
- * size in which a newer chunk takes the place of an older one.
+ * refer to the same ones, and to look here costs a twentieth of asking the index. A table that
+ * grows up to a fixed size, and in which a newer chunk takes the place of an older one.
  *
  * It compares the first 16 bytes of an id, as the index does (docs/decisions/0004).
  */
 import type { BlobId } from "../../base/ids.ts";
 
 /** 10 MiB; a tree of 100,000 files keeps nine in ten of its chunks. */
-const slots = 2 ** 19;
+const slotsMax = 2 ** 19;
+/** A small repository shall not pay for a large one's: 10 MiB take a millisecond to clear. */
+const slotsAtFirst = 2 ** 10;
 /** Of 32 bits: four of the id, and the length plus one, so that an empty slot fits nothing. */
 const words = 5;
 
 export class SoundChunks {
-  readonly #table = new Int32Array(slots * words);
+  #slots = slotsAtFirst;
+  #table = new Int32Array(slotsAtFirst * words);
+  /** Slots that are taken. */
+  #count = 0;
 
   has(id: BlobId, length: number): boolean {
     const table = this.#table;
-    const at = slotOf(id);
+    const at = this.#slotOf(id);
     return (
       table[at + 4] === length + 1 &&
       table[at] === wordOf(id, 0) &&
@@ -29,16 +34,34 @@ export class SoundChunks {
 
   /** `length`: below 2^31 - 1. */
   add(id: BlobId, length: number): void {
+    // Before one in ten takes another's place.
+    if (this.#count * 8 >= this.#slots && this.#slots < slotsMax) this.#grow();
     const table = this.#table;
-    const at = slotOf(id);
+    const at = this.#slotOf(id);
+    if (table[at + 4] === 0) this.#count++;
     for (let word = 0; word < 4; word++) table[at + word] = wordOf(id, 4 * word);
     table[at + 4] = length + 1;
   }
-}
 
-/** Ids are keyed hashes: any of their bits spread evenly. */
-function slotOf(id: BlobId): number {
-  return (wordOf(id, 0) & (slots - 1)) * words;
+  /** To eight times as many: what was in slots of their own still is. */
+  #grow(): void {
+    const before = this.#table;
+    this.#slots *= 8;
+    this.#table = new Int32Array(this.#slots * words);
+    for (let at = 0; at < before.length; at += words) {
+      if (before[at + 4] === 0) continue;
+      this.#table.set(before.subarray(at, at + words), this.#slotAt(before[at] ?? 0));
+    }
+  }
+
+  #slotOf(id: BlobId): number {
+    return this.#slotAt(wordOf(id, 0));
+  }
+
+  /** Ids are keyed hashes: any of their bits spread evenly. */
+  #slotAt(word: number): number {
+    return (word & (this.#slots - 1)) * words;
+  }
 }
 
 /** Little-endian and signed, as such numbers need no memory of their own. */

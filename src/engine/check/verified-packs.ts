@@ -5,15 +5,24 @@
  * nothing of another.
  */
 import { fromHex, type PackId } from "../../base/ids.ts";
-import { type Database, openCacheDatabase } from "../../repo/cache/cache-database.ts";
+import {
+  type Database,
+  openCacheDatabase,
+  type Statement,
+} from "../../repo/cache/cache-database.ts";
 
 export class VerifiedPacks {
   readonly #db: Database;
   readonly #place: Uint8Array;
+  readonly #find: Statement;
+  readonly #put: Statement;
 
   private constructor(db: Database, place: string) {
     this.#db = db;
     this.#place = Buffer.from(place);
+    // Once: they are run for every pack, and to prepare one takes longer than to run it.
+    this.#find = db.prepare("SELECT verified_ms FROM verified_pack WHERE id = ?").pluck();
+    this.#put = db.prepare("INSERT OR REPLACE INTO verified_pack VALUES (?, ?)");
   }
 
   /** `folder`: of the repository's lasting cache; `place`: where its store is. `cache-failed`. */
@@ -27,14 +36,11 @@ export class VerifiedPacks {
 
   /** Wall time, milliseconds since 1970. */
   verifiedMs(pack: PackId): number | undefined {
-    const row = this.#db.prepare("SELECT verified_ms FROM verified_pack WHERE id = ?").pluck();
-    return row.get(this.#rowId(pack)) as number | undefined;
+    return this.#find.get(this.#rowId(pack)) as number | undefined;
   }
 
   remember(pack: PackId, nowMs: number): void {
-    this.#db
-      .prepare("INSERT OR REPLACE INTO verified_pack VALUES (?, ?)")
-      .run(this.#rowId(pack), nowMs);
+    this.#put.run(this.#rowId(pack), nowMs);
   }
 
   forget(pack: PackId): void {
