@@ -2,11 +2,23 @@
  * Key files: one line with 256 random bits, readable by their owner only. A key file is never
  * written over: what it opened would be lost.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { Random } from "../base/clock.ts";
 import { VarveError } from "../base/errors.ts";
+import { toHex } from "../base/ids.ts";
 import { makeFolders } from "../base/make-folders.ts";
+
+/** What file systems without hard links say. */
+const noHardLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
 
 /** Writes a new key file, with its folder; durable on return. Gives back its text. */
 export async function writeNewKeyFile(path: string, random: Random): Promise<string> {
@@ -14,11 +26,34 @@ export async function writeNewKeyFile(path: string, random: Random): Promise<str
   const text = formatKeyFile(random(keyFileBytes));
   try {
     makeFolders(dirname(path), (folder) => mkdirSync(folder, 0o700));
-    writeDurably(path, `${text}\n`);
+    const temporary = `${path}.tmp-${toHex(random(8))}`;
+    giveWhole(path, temporary, `${text}\n`);
   } catch (cause) {
     throw keyFileError(path, cause as NodeJS.ErrnoException);
   }
   return text;
+}
+
+/**
+ * The file gets its name when all of it is on the disk: another first snapshot at the same moment,
+ * or one after a crash, takes the file it finds for the key.
+ */
+function giveWhole(path: string, temporary: string, text: string): void {
+  writeDurably(temporary, text);
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (!noHardLinks.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    writeDurably(path, text);
+  } finally {
+    unlinkSync(temporary);
+  }
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 function writeDurably(path: string, text: string): void {
@@ -32,12 +67,6 @@ function writeDurably(path: string, text: string): void {
     throw error;
   } finally {
     closeSync(file);
-  }
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }
 

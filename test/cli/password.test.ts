@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import fs, {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -174,5 +183,30 @@ describe("key files", () => {
     await assert.rejects(writeNewKeyFile(path, systemRandom), (error) => hasCode(error, "usage"));
     assert.equal(await readPassword({ kind: "file", path }, testContext()), text);
     assert.notEqual(await writeNewKeyFile(join(folder, "other"), systemRandom), text);
+  });
+
+  it("have their name once they are whole, as others may look for it at any moment", async (t) => {
+    const path = join(folder, "first/key");
+    const calls: string[] = [];
+    for (const name of ["writeSync", "fsyncSync"] as const) {
+      const call = fs[name] as (...args: unknown[]) => unknown;
+      const look = (...args: unknown[]) => {
+        const text = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+        calls.push(`${name}: ${text}`);
+        return call(...args);
+      };
+      t.mock.method(fs, name, look as never);
+    }
+    syncBuiltinESMExports();
+    const text = await writeNewKeyFile(path, systemRandom);
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+    assert.deepEqual(calls, [
+      "writeSync: undefined",
+      "fsyncSync: undefined",
+      `fsyncSync: ${text}\n`,
+    ]);
+    await assert.rejects(writeNewKeyFile(path, systemRandom), (error) => hasCode(error, "usage"));
+    assert.deepEqual(readdirSync(join(folder, "first")), ["key"]);
   });
 });
