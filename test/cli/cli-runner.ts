@@ -14,6 +14,9 @@ import type { PromptTerminal } from "../../src/cli/prompt.ts";
 import { runCli } from "../../src/cli/run-cli.ts";
 import { systemHost } from "../../src/cli/system-host.ts";
 
+// The program asks its process for the local zone; here that is UTC, wherever tests are run.
+process.env["TZ"] = "UTC";
+
 /** An output that is kept. */
 export class KeptStream extends EventEmitter implements OutputStream {
   readonly chunks: Buffer[] = [];

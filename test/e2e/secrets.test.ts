@@ -26,6 +26,8 @@ describe("secrets", () => {
   const secondFile = home.path("second");
 
   before(() => {
+    // The usual one: what is only the user's must be so by the program's own doing.
+    process.umask(0o022);
     fs.mkdirSync(source);
     fs.writeFileSync(`${source}/file`, "content");
     fs.writeFileSync(file, `${password}\n`, { mode: 0o600 });

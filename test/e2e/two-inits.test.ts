@@ -9,7 +9,7 @@ const home = new E2eHome();
 after(() => home.remove());
 
 for (const place of ["a new folder", "an empty one"]) {
-  it(`${rounds} rounds of three in ${place}`, { timeout: 300_000 }, async () => {
+  it(`${rounds} rounds of three in ${place}`, async () => {
     for (let round = 0; round < rounds; round++) {
       const repository = home.path(`${place} ${round}`);
       if (place === "an empty one") fs.mkdirSync(repository);

@@ -14,12 +14,16 @@ export interface TerminalRun {
   readonly shown: string;
 }
 
-/** `answers`: what is typed once the text before it was shown. */
+/**
+ * `answers`: what is typed once the text before it was shown. The program is started with a low
+ * priority, so that on a busy machine whoever types comes before it ends.
+ */
 export function onTerminal(
   args: readonly string[],
   options: { env: Record<string, string>; answers?: readonly (readonly [RegExp, string])[] },
 ): Promise<TerminalRun> {
-  const child = spawn("python3", ["-c", script, process.execPath, program, ...args], {
+  const command = ["nice", "-n", "19", process.execPath, program, ...args];
+  const child = spawn("python3", ["-c", script, ...command], {
     env: { ...options.env, TERM: "xterm" },
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -66,9 +66,10 @@ test("a class that makes no sense is a usage error", () => {
 });
 
 test("many stars are not slow", () => {
-  const start = performance.now();
+  // Of this process's own time: others may keep the processors busy.
+  const start = process.cpuUsage();
   assert.equal(fits(`${"*a".repeat(60)}?b`, "a".repeat(255)), false);
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(process.cpuUsage(start).user < 2_000_000);
 });
 
 const tokens: Record<string, string> = {
