@@ -98,8 +98,8 @@ export class BlobIndex implements BlobLookup {
   }
 
   /**
-   * From now on the blobs of these packs do not count for this run (lost-packs.ts). The cache is not
-   * told: whoever put the packs back in their place finds all as it was.
+   * From now on the blobs of these packs do not count for this run (lost-packs.ts). The cache is
+   * not told: whoever puts the packs back in their place finds all as it was.
    */
   leaveOut(packNos: readonly number[]): void {
     this.#lost = new Set(packNos);

@@ -106,7 +106,7 @@ test("each pack lost, or with a damaged byte: repaired, snapshotted again, clean
   });
 });
 
-test("each pack lost, unnoticed: the next snapshot alone is whole, and so is the one after", async () => {
+test("each pack lost, unnoticed: the next snapshots are whole", async () => {
   await withFolder(async (folder) => {
     const source = makeSource(folder);
     const repo = await makeRepository(folder, { packBytes: 1024 * 1024 });

@@ -68,9 +68,9 @@ export interface Store {
   list(folder: string, options?: StoreCallOptions): AsyncIterable<ObjectInfo>;
 
   /**
-   * For stores where it costs next to nothing: base names of the objects directly in `folder`, in no
-   * order; none when the folder is not there. What it shows need not be durable yet: only that a
-   * name is absent may be built upon.
+   * For stores where it costs next to nothing: base names of the objects directly in `folder`, in
+   * no order; none when the folder is not there. What it shows need not be durable yet: only that
+   * a name is absent may be built upon.
    */
   namesIn?(folder: string, options?: StoreCallOptions): Promise<string[]>;
 
