@@ -28,11 +28,12 @@ import { BlobFetcher } from "./restore/blob-fetcher.ts";
 import { normalPaths, requirePaths, selectEntries } from "./restore/entry-selection.ts";
 import { HardLinkTable } from "./restore/hard-link-table.ts";
 import { ReadBack } from "./restore/read-back.ts";
-import { keyDepth, type RestoreContext } from "./restore/restore-context.ts";
+import type { RestoreContext } from "./restore/restore-context.ts";
 import type { RestoreOptions, RestoreResult } from "./restore/restore-options.ts";
 import { RestoreReport } from "./restore/restore-report.ts";
 import { RestoreThreads } from "./restore/restore-threads.ts";
 import { RestoreWalk } from "./restore/restore-walk.ts";
+import { requireStrip } from "./restore/strip-check.ts";
 import { TargetSync } from "./restore/target-sync.ts";
 import { threadsDefault, WindowRunner } from "./restore/window-runner.ts";
 
@@ -58,7 +59,7 @@ export async function restoreSnapshot(
   const paths = normalPaths(options.paths ?? []);
   const catalog = repo.catalog(record);
   await requirePaths(catalog, paths);
-  if (options.delete && options.strip) await requireOneTop(repo, record, paths, options.strip);
+  if (options.strip) await requireStrip(catalog, paths, options.strip, options.delete === true);
   const report = new RestoreReport(options);
   const links = new HardLinkTable();
   const tree = openTarget(options);
@@ -227,33 +228,5 @@ class Run {
     // Damage was told in the first pass.
     const catalog = this.#repo.catalog(this.#record);
     await readBack.run(selectEntries(catalog, this.#paths, () => {}));
-  }
-}
-
-/**
- * Two folders that `strip` makes one would each delete what the other brought. Since keys are in
- * order, it is enough to look at neighbours.
- */
-async function requireOneTop(
-  repo: Repository,
-  record: SnapshotRecord,
-  paths: readonly CatalogKey[],
-  strip: number,
-): Promise<void> {
-  let top: string | undefined;
-  for await (const { entries } of selectEntries(repo.catalog(record), paths, () => {})) {
-    for (const { key } of entries) {
-      if (keyDepth(key) <= strip) continue;
-      const above = key.split("\0", strip).join("\0");
-      top ??= above;
-      if (above === top) continue;
-      throw new VarveError(
-        "usage",
-        "--strip would merge several folders, so --delete is refused.",
-        {
-          hint: "Restore one of them at a time, by naming its path.",
-        },
-      );
-    }
   }
 }

@@ -112,11 +112,11 @@ describe("docs/json.md", () => {
     home.env["VARVE_PASSWORD_FILE"] = home.path("repository.key");
     await check("snapshot", ["snapshot", "--tag", "a", "--dry-run", source]);
     await check("snapshot", ["snapshot", "--tag", "a", source]);
+    const absent = ["snapshot", "--series", "absent", source, home.path("absent")];
+    await check("snapshot", absent, 3);
     fs.writeFileSync(`${source}/new`, "new");
     await check("snapshot", ["snapshot", "--series", "named", source]);
     await check("snapshot", ["snapshot", source]);
-    const absent = ["snapshot", "--series", "absent", source, home.path("absent")];
-    await check("snapshot", absent, 3);
     await check("snapshots", ["snapshots"]);
   });
 

@@ -123,6 +123,10 @@ interface RestoreReport {
 function report(context: CliContext, { record, result, flags, told, ms }: RestoreReport): void {
   const { output } = context;
   output.summary(summaryLine(result, flags, ms));
+  if (result.stripped > 0) {
+    const entries = countOf(result.stripped, "entry was", "entries were");
+    output.warn(`${entries} left out: --strip leaves nothing of the path`);
+  }
   if (result.ownersNotGiven > 0) {
     output.warn(`${countOf(result.ownersNotGiven, "owner")} could not be set: that takes root`);
   }
@@ -144,6 +148,7 @@ function report(context: CliContext, { record, result, flags, told, ms }: Restor
     replaced: result.replaced,
     unchanged: result.unchanged,
     kept: result.kept,
+    stripped: result.stripped,
     deleted: result.deleted,
     verified: result.verified,
     failed: result.failed,

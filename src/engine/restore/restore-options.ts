@@ -82,6 +82,8 @@ export interface RestoreResult {
   readonly unchanged: number;
   /** Entries that `overwrite` left as they were. */
   readonly kept: number;
+  /** Entries other than folders that were left out because `strip` leaves nothing of their path. */
+  readonly stripped: number;
   /** Removed by `delete`. */
   readonly deleted: number;
   /** Files read back and found equal. */

@@ -43,6 +43,7 @@ export class RestoreReport {
     replaced: 0,
     unchanged: 0,
     kept: 0,
+    stripped: 0,
     deleted: 0,
     verified: 0,
     failed: 0,

@@ -57,6 +57,7 @@ export class RestoreWalk {
     const depth = keyDepth(entry.key);
     if (entry.type === EntryType.folder) this.#enter(entry, depth, isSelected);
     else if (depth > this.#context.strip) await this.#place(entry);
+    else this.#context.report.counts.stripped++;
     if (this.#window.isFull) await this.#submit();
   }
 
