@@ -57,7 +57,7 @@ try {
     chmodSync(folder, 0o755);
   }
   process.exitCode = await runTests();
-  for (const path of leftIn(folders)) console.error(`A test left ${path} behind.`);
+  for (const path of leftIn(folders)) console.error(`Left behind: ${path}`);
 } finally {
   removeFolders();
 }
@@ -86,10 +86,10 @@ function runTests() {
   });
 }
 
-/** What the tests should have removed. */
+/** What the tests should have removed, each with the file that made it. */
 function leftIn(folder) {
-  return readdirSync(folder).flatMap((own) =>
-    readdirSync(join(folder, own)).map((name) => join(own, name)),
+  return files.flatMap((file) =>
+    readdirSync(join(folder, ownFolderName(file))).map((name) => `${name} of ${file}`),
   );
 }
 

@@ -50,7 +50,8 @@ it("the snapshot says that it was absent, so that it does not look deleted", asy
   assert.deepEqual(listed["absent_paths"], [{ path: disk }]);
   assert.deepEqual(listed["paths"], [{ path: letters }]);
   assert.equal(listed["problems"], 1);
-  assert.match((await home.ok(["snapshots"])).out, /absent: .*\/disk/);
+  // The table shortens long paths, and how long these are depends on where tests are run.
+  assert.match((await home.ok(["snapshots"])).out, /\(absent: \//);
   const ids = [whole, partial].map((made) => String(made["snapshot_id"]));
   const diff = await home.ok(["diff", ...ids]);
   assert.match(diff.err, /^warning: .*\/disk was absent when snapshot/m);

@@ -54,7 +54,7 @@ test("content is read whole, in parts and from a position", () => {
 });
 
 test("metadata is exact", () => {
-  fs.writeFileSync(at("exact"), "12345");
+  fs.writeFileSync(at("exact"), "12345", { flush: true });
   fs.chmodSync(at("exact"), 0o4751);
   fs.linkSync(at("exact"), at("exact-2"));
   for (const timeNs of [-1n, 0n, 1n, 2_208_988_800_987_654_321n, -86_400_000_000_001n]) {
