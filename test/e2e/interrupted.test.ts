@@ -57,7 +57,7 @@ describe("a larger snapshot", () => {
    */
   async function startedWith(packs: number): Promise<Started> {
     const enough = (fs.existsSync(`${repository}/packs`) ? countPacks() : 0) + packs;
-    const started = home.start(["snapshot", "--json", source], { before: ["nice", "-n", "19"] });
+    const started = home.start(["snapshot", "--json", source], { before: ["nice", "-n", "10"] });
     const { child } = started;
     while (child.exitCode === null && child.signalCode === null) {
       if (fs.existsSync(`${repository}/packs`) && countPacks() >= enough) break;

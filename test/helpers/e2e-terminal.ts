@@ -22,7 +22,7 @@ export function onTerminal(
   args: readonly string[],
   options: { env: Record<string, string>; answers?: readonly (readonly [RegExp, string])[] },
 ): Promise<TerminalRun> {
-  const command = ["nice", "-n", "19", process.execPath, program, ...args];
+  const command = ["nice", "-n", "10", process.execPath, program, ...args];
   const child = spawn("python3", ["-c", script, ...command], {
     env: { ...options.env, TERM: "xterm" },
     stdio: ["pipe", "pipe", "inherit"],
