@@ -17,12 +17,15 @@ import type { PackVerified, VerifyPack } from "../workers/check-protocol.ts";
 import { CheckThreads } from "./check-threads.ts";
 import { attempt } from "./data-faults.ts";
 import type { PackFaults } from "./pack-faults.ts";
+import { PackMemory } from "./pack-memory.ts";
 import { findPackRecords } from "./pack-records.ts";
 import type { VerifiedPacks } from "./verified-packs.ts";
 
 /** Bytes of packs that are read, or being verified, at once. */
 const inFlightBytesMax = 160 * 1024 * 1024;
 const packsAhead = 1;
+/** Packs are smaller by far, unless the repository was made with large ones. */
+const packMemoryBytesMax = 64 * 1024 * 1024;
 /** So little is verified sooner than threads have started. */
 const withoutThreadsBytesMax = 8 * 1024 * 1024;
 
@@ -58,15 +61,20 @@ export async function readData(
   options: ReadDataOptions,
 ): Promise<ReadTotals> {
   const total = packs.reduce((sum, { size }) => sum + size, 0);
+  const largest = packs.reduce((most, { size }) => Math.max(most, size), 0);
   const { repo, threads } = options;
   if (total <= withoutThreadsBytesMax) {
     const verifier = new PackVerifier(repo.keys);
-    const verify: Verify = async (task) => ({ task: 0, ...(await verifier.verify(task)) });
-    return new DataReading(options, verify).run(packs);
+    const verify: Verify = async (task) => {
+      const answer = await verifier.verify(task);
+      return { ...answer, task: 0, memory: task.bytes.buffer };
+    };
+    return new DataReading(options, verify, largest).run(packs);
   }
   const workers = new CheckThreads(repo.keys, threads);
   try {
-    return await new DataReading(options, (task) => workers.verify(task)).run(packs);
+    const verify: Verify = (task) => workers.verify(task);
+    return await new DataReading(options, verify, largest).run(packs);
   } finally {
     await workers.close();
   }
@@ -78,16 +86,17 @@ class DataReading {
   readonly #options: ReadDataOptions;
   readonly #verifyPack: Verify;
   readonly #pool: BoundedPool;
+  readonly #memory: PackMemory;
   readonly #totals: ReadTotals = { packs: 0, bytes: 0, blobs: 0, rawBytes: 0 };
   readonly #faulty = new Map<PackId, { info: PackInfo; message: string }>();
 
-  constructor(options: ReadDataOptions, verify: Verify) {
+  /** `largest`: bytes of the largest pack. */
+  constructor(options: ReadDataOptions, verify: Verify, largest: number) {
     this.#options = options;
     this.#verifyPack = verify;
-    this.#pool = new BoundedPool({
-      countMax: options.threads + packsAhead,
-      bytesMax: inFlightBytesMax,
-    });
+    const countMax = options.threads + packsAhead;
+    this.#pool = new BoundedPool({ countMax, bytesMax: inFlightBytesMax });
+    this.#memory = new PackMemory(Math.min(largest, packMemoryBytesMax), countMax);
   }
 
   async run(packs: readonly PackRead[]): Promise<ReadTotals> {
@@ -102,7 +111,7 @@ class DataReading {
 
   async #verify(read: PackRead): Promise<void> {
     const id = packId(read.pack);
-    const answer = await this.#ask(id, read.recordDigest);
+    const answer = await this.#ask(id, read.size, read.recordDigest);
     // Gone since it was listed: whether that is damage is for the listing to say.
     if (answer === undefined) return;
     this.#totals.packs++;
@@ -117,23 +126,32 @@ class DataReading {
 
   async #ask(
     pack: PackId,
+    size: number,
     recordDigest?: Uint8Array,
     record?: VerifyPack["record"],
   ): Promise<PackVerified | undefined> {
     const { repo, signal } = this.#options;
+    const into = this.#memory.take(size);
     let bytes: Uint8Array;
     try {
-      bytes = await repo.store.get(packObject(pack), signal === undefined ? {} : { signal });
+      bytes = await repo.store.get(packObject(pack), {
+        ...(signal === undefined ? {} : { signal }),
+        ...(into === undefined ? {} : { into }),
+      });
     } catch (error) {
+      this.#memory.giveBack(into);
       if (hasCode(error, "object-absent")) return undefined;
       throw error;
     }
-    return this.#verifyPack({
+    if (bytes.buffer !== into) this.#memory.giveBack(into);
+    const answer = await this.#verifyPack({
       pack,
-      bytes: ownMemory(bytes),
+      bytes: bytes.buffer === into ? bytes : ownMemory(bytes),
       ...(recordDigest === undefined ? {} : { recordDigest }),
       ...(record === undefined ? {} : { record }),
     });
+    this.#memory.giveBack(answer.memory);
+    return answer;
   }
 
   async #verifyOnBases(read: PackRead, info: PackInfo, answer: PackVerified): Promise<void> {
@@ -191,7 +209,7 @@ class DataReading {
       if (faulty === undefined) return;
       this.#faulty.delete(record.pack);
       signal?.throwIfAborted();
-      const answer = await this.#ask(record.pack, undefined, record);
+      const answer = await this.#ask(record.pack, record.size, undefined, record);
       faults.addContent(faulty.info, faulty.message, answer?.lost ?? []);
     });
     for (const { info, message } of this.#faulty.values()) faults.addContent(info, message, []);

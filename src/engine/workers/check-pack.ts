@@ -20,7 +20,7 @@ export function recordDigest(pack: PackContents): Uint8Array {
   return hash.update(encodePackTable(pack.blobs)).digest().subarray(0, 16);
 }
 
-type Answer = Omit<PackVerified, "task">;
+type Answer = Omit<PackVerified, "task" | "memory">;
 
 const nothing = { lost: [], onForeignBase: [], blobs: 0, rawBytes: 0 };
 

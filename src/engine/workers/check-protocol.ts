@@ -11,7 +11,7 @@ export interface VerifyPack {
   readonly task: number;
   /** Hex: the name, which is the hash of the bytes. */
   readonly pack: string;
-  /** Handed over. */
+  /** Handed over; the answer brings its memory back. */
   readonly bytes: Uint8Array;
   /** `recordDigest` of what the index says of the pack; without it, the pack's word is taken. */
   readonly recordDigest?: Uint8Array;
@@ -31,6 +31,8 @@ export interface ForeignBase {
 
 export interface PackVerified {
   readonly task: number;
+  /** That of the pack's bytes, handed back. */
+  readonly memory?: ArrayBufferLike;
   /** What is wrong with the pack; absent when it is right. */
   readonly fault?: string;
   /** Ordinals of blobs that do not open, or are not what their id says. */

@@ -8,5 +8,8 @@ const verifier = new PackVerifier((workerData as CheckWorkerData).keys);
 
 /** A rejection ends the worker, and with it the check. */
 takeTasks<VerifyPack, PackVerified>(async (task, port) => {
-  port.send({ task: task.task, ...(await verifier.verify(task)) });
+  const answer = await verifier.verify(task);
+  const { buffer: memory } = task.bytes;
+  const transfer = memory instanceof ArrayBuffer ? [memory] : [];
+  port.send({ ...answer, task: task.task, memory }, transfer);
 });

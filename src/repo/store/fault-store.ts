@@ -10,7 +10,7 @@
  */
 import { VarveError } from "../../base/errors.ts";
 import { Seeded } from "./seeded.ts";
-import type { ObjectInfo, Store, StoreCallOptions } from "./store.ts";
+import type { ObjectInfo, Store, StoreCallOptions, StoreGetOptions } from "./store.ts";
 
 export type OperationKind = "put" | "get" | "getRange" | "size" | "list" | "delete";
 
@@ -100,7 +100,7 @@ export class FaultStore implements Store {
     return this.#mutate("delete", name, () => this.#inner.delete(name, options));
   }
 
-  async get(name: string, options?: StoreCallOptions): Promise<Uint8Array> {
+  async get(name: string, options?: StoreGetOptions): Promise<Uint8Array> {
     return this.#damaged(await this.#read("get", name, () => this.#inner.get(name, options)));
   }
 

@@ -25,7 +25,7 @@ import {
 } from "./local-files.ts";
 import { LocalFolders } from "./local-folders.ts";
 import { checkObjectName, checkRange, folderOf, isObjectName } from "./object-name.ts";
-import type { ObjectInfo, Store, StoreCallOptions } from "./store.ts";
+import type { ObjectInfo, Store, StoreCallOptions, StoreGetOptions } from "./store.ts";
 import { checkReadSize, checkWriteSize, objectTooShort } from "./store-errors.ts";
 
 export interface LocalStoreOptions {
@@ -106,10 +106,10 @@ export class LocalStore implements Store {
     await this.#ops.unlink(from);
   }
 
-  async get(name: string, { signal }: StoreCallOptions = {}): Promise<Uint8Array> {
+  async get(name: string, { signal, into }: StoreGetOptions = {}): Promise<Uint8Array> {
     return this.#withObject(name, signal, async (handle, size) => {
       checkReadSize(name, this.url, size);
-      return this.#readExactly(handle, { name, offset: 0, length: size, size }, signal);
+      return this.#readExactly(handle, { name, offset: 0, length: size, size }, signal, into);
     });
   }
 
@@ -247,14 +247,17 @@ export class LocalStore implements Store {
     });
   }
 
-  /** Into memory of its own, never a slice of Node's shared pool. */
+  /** Into the memory given, or into its own, never a slice of Node's shared pool. */
   async #readExactly(
     handle: number,
     range: { name: string; offset: number; length: number; size: number },
     signal: AbortSignal | undefined,
+    into?: ArrayBuffer,
   ): Promise<Uint8Array> {
     const { name, offset, length } = range;
-    const target = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const fits = into !== undefined && length <= into.byteLength;
+    const memory = fits ? into : Buffer.allocUnsafeSlow(length).buffer;
+    const target = new Uint8Array(memory, 0, length);
     const done = await readFully(this.#ops, handle, target, offset, signal);
     if (done < length) throw objectTooShort(name, this.url, range, offset + done);
     return target;

@@ -30,6 +30,11 @@ export interface StoreCallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface StoreGetOptions extends StoreCallOptions {
+  /** Memory that the answer may lie in, where it is large enough; a store need not use it. */
+  readonly into?: ArrayBuffer;
+}
+
 export interface Store {
   /** For messages and the cache: no credentials in it. */
   readonly url: string;
@@ -48,7 +53,7 @@ export interface Store {
   putIfAbsent?(name: string, data: Uint8Array, options?: StoreCallOptions): Promise<void>;
 
   /** The whole object. The caller owns the array. */
-  get(name: string, options?: StoreCallOptions): Promise<Uint8Array>;
+  get(name: string, options?: StoreGetOptions): Promise<Uint8Array>;
 
   /**
    * `length` bytes from `offset`, both at least 0. An object that ends before that is
