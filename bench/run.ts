@@ -1,38 +1,56 @@
 /**
- * Measures varve against restic: every work in turn by one and the other, each run on a new
- * repository. `--help` says how; bench/README.md says what it means and holds the last results.
+ * Measures varve beside its peers: every work in turn by one and the next, each run on a new
+ * repository. `--help` says how; bench/README.md says what it means.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { programNames, readOptions } from "./options.ts";
-import { findPrograms } from "./programs.ts";
-import { conditions, machine, publish, table } from "./report.ts";
-import { groups, Recorder, works } from "./works.ts";
+import { groups, takesPart } from "./groups.ts";
+import { readOptions } from "./options.ts";
+import { findPrograms } from "./programs/find-programs.ts";
+import type { Program } from "./programs/program.ts";
+import { publish, republish } from "./publish.ts";
+import { Recorder } from "./recorder.ts";
+import { resultsDocument } from "./report.ts";
+import { machineFacts, type Results } from "./results.ts";
+import { works } from "./works.ts";
 
-const options = readOptions(
-  process.argv.slice(2),
-  works.map((work) => work.name),
-);
-const programs = await findPrograms(options);
-mkdirSync(join(options.folder, "prepared"), { recursive: true });
-const recorder = new Recorder(options);
-for (const group of groups.filter(({ works: names }) => recorder.wants(...names))) {
-  for (let run = 0; run < options.runs; run++) {
-    for (const program of programs) group.run(recorder, program);
+const options = readOptions(process.argv.slice(2), works);
+
+function runAll(programs: readonly Program[]): Results {
+  const recorder = new Recorder(options);
+  recorder.removeSetAside(); // a run that was killed leaves it
+  for (const group of groups.filter(({ works: names }) => recorder.wants(...names))) {
+    const partakers = programs.filter((program) => takesPart(group, program));
+    for (const program of partakers) group.prepare(recorder, program);
+    for (let run = 0; run < (options.prepare ? 0 : options.runs); run++) {
+      for (const program of partakers) {
+        recorder.makeRoom();
+        group.run(recorder, program);
+      }
+    }
   }
+  recorder.removeSetAside();
+  return { facts: machineFacts(options, programs), samples: recorder.samples };
 }
 
-recorder.removeSetAside();
+/** Whether a run is good enough to stand in the documents. */
+function counts(programs: readonly Program[]): boolean {
+  const ours = programs.some((program) => program.name === "varve");
+  const { runs, quick, cold } = options;
+  return ours && programs.length > 1 && runs >= 3 && !quick && !cold;
+}
 
-const facts = machine(
-  options,
-  programs.map((program) => program.version),
-);
-console.log(`\n${table(recorder.samples)}\n\n${conditions(recorder.samples)}`);
-const counts = programs.length === programNames.length && options.runs >= 3 && !options.quick;
-if (counts) publish(options, facts, recorder.samples);
+if (options.report) republish(options.top);
 else {
-  const path = join(options.folder, "partial.json");
-  writeFileSync(path, JSON.stringify({ facts, samples: recorder.samples }));
-  console.log(`\nThis does not count, so bench/README.md stays as it is. Samples: ${path}`);
+  const programs = await findPrograms(options);
+  const results = runAll(programs);
+  if (!options.prepare) {
+    console.log(`\n${resultsDocument(results.samples)}`);
+    if (counts(programs)) publish(options.top, results);
+    else {
+      const path = join(options.folder, "partial.json");
+      writeFileSync(path, JSON.stringify(results));
+      console.log(`\nThis does not count, so the documents stay as they are. Samples: ${path}`);
+    }
+  }
 }

@@ -76,17 +76,43 @@ export function writeLargeFile(path: string, mebibytes: number): void {
   renameSync(`${path}.part`, path);
 }
 
-/** Writes a tree of `files` small files, a tenth of them random, with some symbolic links. */
-export function writeTree(folder: string, files: number): void {
+/** How `writeTree` divides its files. */
+export interface TreeShape {
+  readonly files: number;
+  /** Files are of 16 bytes to 16 << `sizeBits` bytes, as many in each power of two. */
+  readonly sizeBits: number;
+  readonly filesInFolder: number;
+}
+
+/** Writes a tree of small files, a tenth of them random, with some symbolic links. */
+export function writeTree(folder: string, { files, sizeBits, filesInFolder }: TreeShape): void {
   const stream = new Keystream("tree");
+  const outer = filesInFolder * 20;
+  let inner = "";
   for (let at = 0; at < files; at++) {
-    const inner = join(folder, `part-${Math.floor(at / 400)}`, `folder-${Math.floor(at / 20)}`);
-    if (at % 20 === 0) {
+    if (at % filesInFolder === 0) {
+      const part = `part-${Math.floor(at / outer)}`;
+      inner = join(folder, part, `folder-${Math.floor(at / filesInFolder)}`);
       mkdirSync(inner, { recursive: true });
       symlinkSync(`file-${at}`, join(inner, "first"));
     }
-    const size = Math.floor(2 ** (4 + stream.number(13)) * (1 + stream.number(100) / 100));
+    const size = Math.floor(2 ** (4 + stream.number(sizeBits)) * (1 + stream.number(100) / 100));
     const data = at % 10 === 0 ? stream.bytes(size) : text(stream, size);
     writeFileSync(join(inner, `file-${at}`), data);
   }
+}
+
+/**
+ * A file as a program may write it that keeps records: `mebibytes` of text, and of its blocks of
+ * 4 KiB, one in `changedEvery` is another one than in a file written with 0.
+ */
+export function writeRecords(path: string, mebibytes: number, changedEvery: number): void {
+  const [all, changed] = [new Keystream("records"), new Keystream(`changed ${changedEvery}`)];
+  const file = openSync(path, "w");
+  for (let block = 0; block < mebibytes * 256; block++) {
+    const before = text(all, 4096);
+    const differs = changedEvery > 0 && block % changedEvery === 1;
+    writeSync(file, differs ? text(changed, 4096) : before);
+  }
+  closeSync(file);
 }
