@@ -15,6 +15,7 @@ import { BlobReader } from "./blob-reader.ts";
 import { type Database, openCacheDatabase, openTemporaryDatabase } from "./cache/cache-database.ts";
 import { CatalogReader } from "./catalog/catalog-reader.ts";
 import { Compressor } from "./compression.ts";
+import { blake3 } from "./crypto/hash.ts";
 import type { KdfParameters, Secret } from "./crypto/kek.ts";
 import { deriveKeys, type RepositoryKeys, type RepositorySecrets } from "./crypto/keys.ts";
 import { type Description, decodeDescription, encodeDescription } from "./format/description.ts";
@@ -163,8 +164,16 @@ export class Repository {
   }
 }
 
+/**
+ * One cache for each repository at each place: of two copies that are used by turns, or at once,
+ * each would unlearn what the other knows. A repository that was moved gets a new one.
+ */
+function cacheName(id: string, place: string): string {
+  return `${id}-${toHex(blake3(Buffer.from(place, "utf8"))).slice(0, 16)}`;
+}
+
 function openCache(options: OpenOptions, id: string): RepositoryCache {
-  const folder = join(options.cacheDir, id);
+  const folder = join(options.cacheDir, cacheName(id, options.store.url));
   if (options.freshCache === true) return { db: openTemporaryDatabase(), folder };
   return { db: openCacheDatabase(folder), folder };
 }

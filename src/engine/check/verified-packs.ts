@@ -1,8 +1,7 @@
 /**
  * When each pack was last read whole and found right, on this host; so that a full check can be
- * spread over many runs. Kept in the lasting cache, whatever index the check itself trusts. Copies
- * of a repository share that cache, so a row names the place too: what was right on one disk says
- * nothing of another.
+ * spread over many runs. Kept in the lasting cache, whatever index the check itself trusts. A row
+ * names the place too, as the cache does: what was right on one disk says nothing of another.
  */
 import { fromHex, type PackId } from "../../base/ids.ts";
 import {
