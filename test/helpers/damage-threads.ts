@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
-import { examine, isNoticed } from "./damage-trial.ts";
+import { examine, type Holding, isNoticed } from "./damage-trial.ts";
 import { withFolder } from "./test-repository.ts";
 
 /** What is done to an object; for each it must be noticed, and told of `name`. */
@@ -20,76 +20,94 @@ export type Damage =
   | { readonly kind: "longer"; readonly name: string }
   | { readonly kind: "swap"; readonly name: string; readonly other: string };
 
+export interface Sound {
+  readonly store: MemoryStore;
+  readonly holding: Holding;
+}
+
 /** Of a thread: it makes its own copy of the repository. */
 interface Work {
+  readonly holding: Holding;
   readonly objects: readonly (readonly [name: string, bytes: Uint8Array])[];
   readonly damages: readonly Damage[];
 }
 
-interface Done {
+/** Sent every so many trials, and at the end. */
+interface Progress {
   readonly trials: number;
   readonly failures: readonly string[];
+  readonly isDone: boolean;
 }
+
+const trialsBetween = 500;
 
 /** So many tell enough; what follows them is not tried. */
 const failuresMax = 20;
 
 /** Tries all of them; the failures as text, none when each was noticed and gave no wrong data. */
-export async function tryAll(store: MemoryStore, damages: readonly Damage[]): Promise<string[]> {
+export async function tryAll(
+  { store, holding }: Sound,
+  damages: readonly Damage[],
+  onTrials: (done: number) => void = () => undefined,
+): Promise<string[]> {
   const objects = await Promise.all(
     store.names().map(async (name) => [name, await store.get(name)] as const),
   );
   const threads = Math.min(availableParallelism(), damages.length);
-  const dealt = Array.from({ length: threads }, (_, thread) =>
-    damages.filter((_, i) => i % threads === thread),
+  const trials = new Array<number>(threads).fill(0);
+  const sum = () => trials.reduce((total, each) => total + each, 0);
+  const failures = await Promise.all(
+    trials.map((_, thread) => {
+      const dealt = damages.filter((_, i) => i % threads === thread);
+      return runThread({ objects, holding, damages: dealt }, (done) => {
+        trials[thread] = done;
+        onTrials(sum());
+      });
+    }),
   );
-  const done = await Promise.all(dealt.map((part) => runThread({ objects, damages: part })));
-  const failures = done.flatMap((each) => each.failures);
-  const trials = done.reduce((sum, each) => sum + each.trials, 0);
-  if (failures.length === 0) assert.equal(trials, damages.length, "each was tried");
-  return failures;
+  const told = failures.flat();
+  if (told.length === 0) assert.equal(sum(), damages.length, "each was tried");
+  return told;
 }
 
-function runThread(work: Work): Promise<Done> {
+function runThread(work: Work, onTrials: (done: number) => void): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: work });
-    let done: Done | undefined;
-    worker.once("message", (message: Done) => {
-      done = message;
+    let last: Progress | undefined;
+    worker.on("message", (progress: Progress) => {
+      last = progress;
+      onTrials(progress.trials);
     });
     worker.once("error", reject);
     worker.once("exit", (code) => {
-      if (done === undefined) reject(new Error(`a thread of trials ended with code ${code}`));
-      else resolve(done);
+      if (last?.isDone === true) resolve(last.failures);
+      else reject(new Error(`a thread of trials ended with code ${code}`));
     });
   });
 }
 
-async function workThrough({ objects, damages }: Work): Promise<Done> {
-  const sound = new MemoryStore();
-  for (const [name, bytes] of objects) await sound.put(name, bytes);
+async function workThrough({ objects, holding, damages }: Work): Promise<void> {
+  const sound: Sound = { store: new MemoryStore(), holding };
+  for (const [name, bytes] of objects) await sound.store.put(name, bytes);
   const failures: string[] = [];
   let trials = 0;
+  const send = (isDone: boolean) => parentPort?.postMessage({ trials, failures, isDone });
   await withFolder(async (folder) => {
     for (const damage of damages) {
       if (failures.length >= failuresMax) return;
       const failure = await trial(folder, sound, damage);
       if (failure !== undefined) failures.push(failure);
-      trials++;
+      if (++trials % trialsBetween === 0) send(false);
     }
   });
-  return { trials, failures };
+  send(true);
 }
 
-async function trial(
-  folder: string,
-  sound: MemoryStore,
-  damage: Damage,
-): Promise<string | undefined> {
-  const store = sound.fork();
+async function trial(folder: string, sound: Sound, damage: Damage): Promise<string | undefined> {
+  const store = sound.store.fork();
   await inflict(store, damage);
   try {
-    const outcome = await examine(folder, store);
+    const outcome = await examine(folder, store, sound.holding);
     if (isNoticed(outcome, damage.name)) return undefined;
     return `${JSON.stringify(damage)} is not noticed`;
   } catch (error) {
@@ -112,4 +130,4 @@ async function inflict(store: MemoryStore, damage: Damage): Promise<void> {
   }
 }
 
-if (!isMainThread) parentPort?.postMessage(await workThrough(workerData as Work));
+if (!isMainThread) await workThrough(workerData as Work);

@@ -14,13 +14,39 @@ import { readContent } from "../../src/repo/format/content-list.ts";
 import { BlobKind } from "../../src/repo/format/pack-table.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import type { MemoryStore } from "../../src/repo/store/memory-store.ts";
-import { plainTree, smallTree } from "./small-repository.ts";
+import { noise, plainTree, smallTree, type Tree } from "./small-repository.ts";
 import { reopenRepository } from "./test-repository.ts";
 
-/** Of each snapshot: path -> content, as text, which compares faster than bytes do. */
-const expected = [1, 2].map(
-  (version) => new Map([...plainTree(smallTree(version))].map(([path, b]) => [path, textOf(b)])),
-);
+/** What the repository holds: its two snapshots are of versions 1 and 2. */
+export type Holding = "few files" | "small tree";
+
+export function treeOf(holding: Holding, version: number): Tree {
+  return holding === "few files" ? fewFiles(version) : smallTree(version);
+}
+
+/** The least that has objects and blobs of all kinds: a list, a shared chunk, a hole. */
+function fewFiles(version: number): Tree {
+  return {
+    home: null,
+    "home/empty": [],
+    "home/holes": [noise(300, 1), 5000, "and a hole before this"],
+    "home/list": Array.from({ length: 70 }, (_, at) => `line ${at % 3} of a long file\n`),
+    "home/shared": [noise(300, 1)],
+    "home/version": [`this is version ${version}`],
+  };
+}
+
+/** Path -> content, as text, which compares faster than bytes do. */
+type Files = ReadonlyMap<string, string>;
+
+const expected: Record<Holding, readonly Files[]> = {
+  "few files": [1, 2].map((version) => filesOf(fewFiles(version))),
+  "small tree": [1, 2].map((version) => filesOf(smallTree(version))),
+};
+
+function filesOf(tree: Tree): Files {
+  return new Map([...plainTree(tree)].map(([path, bytes]) => [path, textOf(bytes)]));
+}
 
 function textOf(bytes: Uint8Array | null): string {
   return bytes === null ? "folder" : `file ${Buffer.from(bytes).toString("latin1")}`;
@@ -42,7 +68,11 @@ let examined = 0;
 const refusalsMax = 3;
 
 /** Opens, checks, and reads all that can be read: which must be right, or refused with a code. */
-export async function examine(folder: string, store: MemoryStore): Promise<Outcome> {
+export async function examine(
+  folder: string,
+  store: MemoryStore,
+  holding: Holding,
+): Promise<Outcome> {
   // Each repository has contexts of zstd: the collector does not know how large they are, and
   // they are freed when the event loop turns, which a store in memory never makes it do.
   if (++examined % 100 === 0) {
@@ -57,7 +87,7 @@ export async function examine(folder: string, store: MemoryStore): Promise<Outco
   }
   try {
     const report = await checkRepository(repo, { readData: true });
-    const reading = new WholeReading(repo);
+    const reading = new WholeReading(repo, expected[holding]);
     await reading.all();
     return { report, refused: reading.refused };
   } finally {
@@ -86,23 +116,25 @@ function coded(error: unknown): VarveError {
  */
 class WholeReading {
   readonly #repo: Repository;
+  readonly #expected: readonly Files[];
   readonly #chunks = new Map<string, Uint8Array>();
   refused = 0;
 
-  constructor(repo: Repository) {
+  constructor(repo: Repository, expectedFiles: readonly Files[]) {
     this.#repo = repo;
+    this.#expected = expectedFiles;
   }
 
   async all(): Promise<void> {
     const listing = await this.#refusable(() => this.#repo.listSnapshots());
     for (const { snapshot } of listing?.records ?? []) {
-      const files = expected[snapshot.previous === null ? 0 : 1];
+      const files = this.#expected[snapshot.previous === null ? 0 : 1];
       assert.ok(files !== undefined);
       await this.#refusable(() => this.#tree(snapshot.root, files));
     }
   }
 
-  async #tree(root: Uint8Array, files: ReadonlyMap<string, string>): Promise<void> {
+  async #tree(root: Uint8Array, files: Files): Promise<void> {
     let entries = 0;
     const enough = this.refused + refusalsMax;
     for await (const leaf of this.#repo.catalogAt(root).leaves()) {
