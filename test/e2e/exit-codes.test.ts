@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { E2eHome, type Json, nobody } from "../helpers/e2e-home.ts";
 import { readableProgram } from "../helpers/e2e-program.ts";
 import { noise } from "../helpers/file-fixtures.ts";
+import { needsRoot } from "../helpers/needs-root.ts";
 
 describe("exit codes", () => {
   const home = new E2eHome();
@@ -65,7 +66,9 @@ describe("exit codes", () => {
     assert.ok(!fs.existsSync(home.path("absent")));
   });
 
-  it("1 for folders that cannot be made, and it does not try for ever", async () => {
+  it("1 for folders that cannot be made, and it does not try for ever", {
+    skip: needsRoot,
+  }, async () => {
     await home.fails(["--cache-dir", "/proc/none/such", "snapshots"], "cache-failed", 1);
     await home.fails(["restore", "--target", "/proc/none/such"], "target-refused", 1);
     const noHome = { HOME: undefined, XDG_CACHE_HOME: undefined };
@@ -80,7 +83,9 @@ describe("exit codes", () => {
     await home.fails(["--password-file", other, "snapshots"], "password-wrong", 12);
   });
 
-  it("3 when a snapshot was made and something could not be read", async () => {
+  it("3 when a snapshot was made and something could not be read", {
+    skip: needsRoot,
+  }, async () => {
     const user = new E2eHome(nobody);
     const options = { program: readableProgram() };
     try {

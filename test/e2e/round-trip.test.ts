@@ -9,8 +9,9 @@ import { after, before, describe, it } from "node:test";
 import { E2eHome, nobody } from "../helpers/e2e-home.ts";
 import { readableProgram } from "../helpers/e2e-program.ts";
 import { compareTrees, makeRichTree, type RichTree } from "../helpers/file-fixtures.ts";
+import { needsRoot } from "../helpers/needs-root.ts";
 
-describe("one of everything", () => {
+describe("one of everything", { skip: needsRoot }, () => {
   const home = new E2eHome();
   const source = home.path("source");
   const target = home.path("target");

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { inflateRawSync } from "node:zlib";
@@ -12,10 +11,10 @@ import { createSnapshot } from "../../src/engine/snapshot.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import type { SnapshotRecord } from "../../src/repo/snapshot-list.ts";
 import { compareTrees, makeRichTree, noise, removeTree } from "../helpers/file-fixtures.ts";
+import { needsRoot } from "../helpers/needs-root.ts";
 import { makeRepository, withFolder } from "../helpers/test-repository.ts";
 import { file, folder, makeSnapshot, symlink } from "./restore-snapshots.ts";
 
-const needsRoot = os.userInfo().uid === 0 ? false : "reason: only root may make all kinds of files";
 const keyOf = (text: string) => text.replaceAll("/", "\0") as CatalogKey;
 
 const inPlace = (use: (repo: Repository, top: string) => Promise<void>) =>

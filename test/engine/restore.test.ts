@@ -14,14 +14,15 @@ import {
 import { createSnapshot } from "../../src/engine/snapshot.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import type { SnapshotRecord } from "../../src/repo/snapshot-list.ts";
+import { readableByNobody } from "../helpers/e2e-program.ts";
 import { mknod, setTimes, setXattr, xattrsOf } from "../helpers/file-calls.ts";
 import { compareTrees, makeRichTree, removeTree } from "../helpers/file-fixtures.ts";
+import { needsRoot } from "../helpers/needs-root.ts";
 import { makeRepository, withFolder } from "../helpers/test-repository.ts";
 import { file, folder, type Made, makeSnapshot, symlink, timeOf } from "./restore-snapshots.ts";
 
 const mib = 1 << 20;
 
-const needsRoot = os.userInfo().uid === 0 ? false : "reason: only root may make all kinds of files";
 const keyOf = (text: string) => text.replaceAll("/", "\0") as CatalogKey;
 
 interface Place {
@@ -466,18 +467,9 @@ test("verify finds a byte that changed, a hole that is none, and what is gone", 
   });
 });
 
-/** Why somebody else cannot run this build, if so. */
-function skipReason(): false | string {
-  if (needsRoot) return needsRoot;
-  for (let at = import.meta.dirname; at !== "/"; at = path.dirname(at)) {
-    if ((fs.statSync(at).mode & 0o005) !== 0o005) return "reason: the checkout is private";
-  }
-  return false;
-}
+const unprivileged = path.join(import.meta.dirname, "restore-unprivileged.js");
 
-test("without root: what may be restored is, the rest is told", {
-  skip: skipReason(),
-}, async () => {
+test("without root: what may be restored is, the rest is told", { skip: needsRoot }, async () => {
   await inPlace(async ({ repo, target }) => {
     const top = path.dirname(target);
     const source = path.join(top, "source");
@@ -505,7 +497,7 @@ test("without root: what may be restored is, the rest is told", {
       fs.chownSync(name, 65534, 65534);
     }
     const run = (overwrite: string) => {
-      const script = path.join(import.meta.dirname, "restore-unprivileged.js");
+      const script = readableByNobody(unprivileged);
       const child = spawnSync(process.execPath, [script, top, target, overwrite], {
         uid: 65534,
         gid: 65534,

@@ -20,6 +20,7 @@ import { LocalStore } from "../../src/repo/store/local-store.ts";
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
 import { readableByNobody } from "../helpers/e2e-program.ts";
 import { noise } from "../helpers/file-fixtures.ts";
+import { needsRoot } from "../helpers/needs-root.ts";
 import type { ChildOptions, ChildReport } from "../helpers/snapshot-child.ts";
 import { hostOf, type Place, withPlace, withRepository } from "../helpers/snapshot-place.ts";
 import {
@@ -280,7 +281,7 @@ function runChild(place: Place, options: ChildOptions): SpawnSyncReturns<string>
 
 const inFolder = (folder: string) => ({ store: new LocalStore(folder, { create: true }) });
 
-test("what denies reading is told, left out, and taken in once it can be read", async () => {
+test("what denies reading is told, left out, and taken in later", { skip: needsRoot }, async () => {
   await withPlace(async (place) => {
     const { store } = inFolder(join(place.folder, "repository"));
     const repo = await place.init({ store });

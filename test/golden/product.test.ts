@@ -12,6 +12,7 @@ import { restoreSnapshot } from "../../src/engine/restore.ts";
 import { parseSecret } from "../../src/repo/crypto/kek.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import { bytes, xattrsOf } from "../helpers/file-calls.ts";
+import { rootTest } from "../helpers/needs-root.ts";
 import { assertClean, takeSnapshot } from "../helpers/snapshot-runs.ts";
 import {
   expectedOf,
@@ -72,7 +73,7 @@ function isMachines({ operation, path }: { operation: string; path: string }): b
 }
 
 for (const name of goldenNames) {
-  test(`${name}: everything is restored as it was`, () =>
+  rootTest(`${name}: everything is restored as it was`, () =>
     withGolden(name, async (repository, work) => {
       const repo = await openGolden(repository, work);
       await repo.loadIndex();
@@ -100,7 +101,8 @@ for (const name of goldenNames) {
       assert.equal(inodes("linked", "other device"), 2);
       assert.equal(inodes("symlink with names", "symlink, second name"), 1);
       await repo.close();
-    }));
+    }),
+  );
 }
 
 function assertRestored(target: string, entry: JsonObject): void {

@@ -10,6 +10,7 @@ import { ExcludeRules } from "../../src/sources/exclude.ts";
 import { TreeWalker } from "../../src/sources/tree-walker.ts";
 import { inFolder, mountTmpfs, openFolder, unmount } from "../helpers/file-calls.ts";
 import { removeTree } from "../helpers/file-fixtures.ts";
+import { rootTest } from "../helpers/needs-root.ts";
 import { problemLines, type WalkReport, walkAll } from "./walk-report.ts";
 
 let top = "";
@@ -40,7 +41,7 @@ function runProgram(name: string, root: string, shell = 'exec "$0" "$@"') {
   return JSON.parse(stdout);
 }
 
-test("without permission: told, and everything else is walked", () => {
+rootTest("without permission: told, and everything else is walked", () => {
   const dir = makeTree("denied", ["closed/file", "names-only/file", "open/file", "open/secret"]);
   fs.chmodSync(`${dir}/closed`, 0o700);
   fs.chmodSync(`${dir}/names-only`, 0o744);
@@ -56,7 +57,7 @@ test("without permission: told, and everything else is walked", () => {
   assert.deepEqual(found.unreadable, [`EACCES ${dir}/open/secret`]);
 });
 
-test("a folder that may only be passed through leads to what is named in it", () => {
+rootTest("a folder that may only be passed through leads to what is named in it", () => {
   const dir = makeTree("passage", ["hall/room/file", "hall/other/file"]);
   fs.chmodSync(`${dir}/hall`, 0o711);
   const found = runProgram("walk-as-nobody.js", `${dir}/hall/room`);

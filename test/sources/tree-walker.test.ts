@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import fc from "fast-check";
 import { EntryType } from "../../src/base/entry.ts";
 import { hasCode } from "../../src/base/errors.ts";
@@ -21,6 +21,7 @@ import {
   type RichTree,
   removeTree,
 } from "../helpers/file-fixtures.ts";
+import { needsRoot, rootTest } from "../helpers/needs-root.ts";
 import { problemLines, type WalkReport, walkAll } from "./walk-report.ts";
 
 let top = "";
@@ -28,6 +29,7 @@ let rich: RichTree;
 let report: WalkReport;
 
 before(async () => {
+  if (needsRoot !== false) return;
   top = fs.mkdtempSync(path.join(os.tmpdir(), "varve-walk-"));
   fs.mkdirSync(`${top}/rich`);
   rich = await makeRichTree(`${top}/rich`);
@@ -35,7 +37,9 @@ before(async () => {
   assert.equal(spawnSync("sync", ["-f", top]).status, 0);
   report = walkAll({ roots: [`${top}/rich`] });
 });
-after(() => removeTree(top));
+after(() => {
+  if (top !== "") removeTree(top);
+});
 
 const walked = (name: string) => {
   const found = report.entries.get(`${top}/rich/${name}`);
@@ -62,13 +66,13 @@ function listed(place: string, shown: string): string[] {
 const ancestorsOf = (folder: string) =>
   folder.split("/").flatMap((_, at, names) => (at === 0 ? [] : [names.slice(0, at + 1).join("/")]));
 
-test("every entry comes once, in key order, after the folders on the way", () => {
+rootTest("every entry comes once, in key order, after the folders on the way", () => {
   const expected = [...ancestorsOf(`${top}/rich`), ...listed(`${top}/rich`, `${top}/rich`)];
   const keys = expected.map((one) => keyFromPath(one as RawPath)).sort();
   assert.deepEqual(report.keys, keys);
 });
 
-test("all metadata is that of lstat", () => {
+rootTest("all metadata is that of lstat", () => {
   let compared = 0;
   for (const [where, { entry }] of report.entries) {
     if (where.length > 4000) continue;
@@ -87,7 +91,7 @@ test("all metadata is that of lstat", () => {
   assert.ok(compared > 80);
 });
 
-test("kinds, device numbers, owners and odd times", () => {
+rootTest("kinds, device numbers, owners and odd times", () => {
   const kinds: [string, EntryType][] = [
     ["files", EntryType.folder],
     ["files/empty", EntryType.file],
@@ -115,7 +119,7 @@ test("kinds, device numbers, owners and odd times", () => {
   }
 });
 
-test("names of one file share device and inode, and nothing else does", () => {
+rootTest("names of one file share device and inode, and nothing else does", () => {
   const groups = new Map<string, string[]>();
   for (const [where, { entry }] of report.entries) {
     if (entry.nlink < 2 || entry.type === EntryType.folder) continue;
@@ -127,7 +131,7 @@ test("names of one file share device and inode, and nothing else does", () => {
   assert.deepEqual(sorted(groups.values()), sorted(rich.hardLinks));
 });
 
-test("symbolic links are read, with bytes that are no text", () => {
+rootTest("symbolic links are read, with bytes that are no text", () => {
   for (const [where, { link, entry }] of report.entries) {
     if (entry.type !== EntryType.symlink || where.length > 4000) continue;
     assert.equal(link, fs.readlinkSync(bytes(where), "latin1"), where);
@@ -136,7 +140,7 @@ test("symbolic links are read, with bytes that are no text", () => {
   assert.equal(walked("links/long-target").link?.length, 4002);
 });
 
-test("extended attributes of folders, links, FIFOs and device nodes", () => {
+rootTest("extended attributes of folders, links, FIFOs and device nodes", () => {
   let some = 0;
   for (const [where, { xattrs, entry }] of report.entries) {
     if (entry.type === EntryType.file || where.length > 4000) continue;
@@ -150,14 +154,14 @@ test("extended attributes of folders, links, FIFOs and device nodes", () => {
   assert.equal(walked("attributes/default-acl").xattrs.length, 1);
 });
 
-test("sockets are named and nothing else is wrong", () => {
+rootTest("sockets are named and nothing else is wrong", () => {
   assert.deepEqual(
     problemLines(report),
     rich.sockets.map((name) => `socket-skipped stat socket-skipped ${top}/rich/${name}`),
   );
 });
 
-test("a file beyond the length of a path is opened by its folder", () => {
+rootTest("a file beyond the length of a path is opened by its folder", () => {
   const where = `${top}/rich/${rich.deepFile}`;
   assert.ok(where.length > 4096);
   const { target } = report.entries.get(where) ?? {};
@@ -187,7 +191,7 @@ function makeTree(name: string, files: readonly string[]): string {
 const below = (dir: string, { paths }: WalkReport) =>
   paths.filter((one) => one.startsWith(`${dir}/`)).map((one) => one.slice(dir.length + 1));
 
-test("named paths: nested, equal, files; what is not named is not visited", () => {
+rootTest("named paths: nested, equal, files; what is not named is not visited", () => {
   const dir = makeTree("named", ["a/b/one", "a/b/two", "a/c/three", "d/four", "d/five", "e/six"]);
   const walk = (...roots: string[]) =>
     below(dir, walkAll({ roots: roots.map((root) => `${dir}/${root}`) }));
@@ -199,14 +203,14 @@ test("named paths: nested, equal, files; what is not named is not visited", () =
   assert.deepEqual(walk("e//./six", "d/../e/"), ["e", "e/six"]);
 });
 
-test("a relative path is a usage error", () => {
+rootTest("a relative path is a usage error", () => {
   assert.throws(
     () => new TreeWalker({ roots: ["a/b" as RawPath] }),
     (error) => hasCode(error, "usage"),
   );
 });
 
-test("a named path that is absent is an error, and the others are walked", () => {
+rootTest("a named path that is absent is an error, and the others are walked", () => {
   const dir = makeTree("absent", ["a/one", "file"]);
   const found = walkAll({ roots: [`${dir}/a`, `${dir}/b/c`, `${dir}/a/x`, `${dir}/file/y`] });
   assert.deepEqual(below(dir, found), ["a", "a/one"]);
@@ -217,7 +221,7 @@ test("a named path that is absent is an error, and the others are walked", () =>
   ]);
 });
 
-test("named links: the link itself, followed with a slash, followed on the way", () => {
+rootTest("named links: the link itself, followed with a slash, followed on the way", () => {
   const dir = makeTree("links", ["real/in/file", "real/other"]);
   fs.symlinkSync("real", `${dir}/link`);
   const itself = walkAll({ roots: [`${dir}/link`] });
@@ -233,7 +237,7 @@ test("named links: the link itself, followed with a slash, followed on the way",
   assert.deepEqual(below(dir, through), all);
 });
 
-test("excludes, sizes and tags; what is named is never excluded", () => {
+rootTest("excludes, sizes and tags; what is named is never excluded", () => {
   const dir = makeTree("excluded", [
     ...["a.o", "keep", "big", "build/x", "build/deep/y", "cache/CACHEDIR.TAG", "cache/data"],
     ...["fake/CACHEDIR.TAG", "fake/data", "no/.nobackup", "no/data", "no/sub/data"],
@@ -270,7 +274,7 @@ function walkOptions(rules: readonly string[]) {
   };
 }
 
-test("a folder of 20,000 files", () => {
+rootTest("a folder of 20,000 files", () => {
   makeManyFiles(`${top}/many`, 20_000);
   const found = walkAll({ roots: [`${top}/many`] });
   const files = below(`${top}/many`, found);
@@ -278,7 +282,7 @@ test("a folder of 20,000 files", () => {
   assert.equal(files[12_345], "f012345");
 });
 
-test("any tree comes in key order", () => {
+rootTest("any tree comes in key order", () => {
   const name = fc
     .uint8Array({ minLength: 1, maxLength: 4 })
     .map((array) => Buffer.from(array).latin1Slice().replace(/[/\0]/g, "x"))
