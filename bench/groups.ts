@@ -106,7 +106,7 @@ function prepared(to: Recorder, program: Program, name: string, make: (place: st
 }
 
 function preparedList(to: Recorder, program: Program): string {
-  const count = to.options.quick ? 10 : 1000;
+  const count = to.options.quick ? 5 : 1000;
   const tiny = (step: number) => tinyFolder(to.options, step);
   const place = prepared(to, program, `list-${count}`, (made) => {
     to.unmeasured(program.snapshot(made, tiny(0)));
@@ -126,7 +126,7 @@ function runList(to: Recorder, program: Program): void {
 }
 
 function preparedHistory(to: Recorder, program: Program): string {
-  const count = to.options.quick ? 6 : 20;
+  const count = to.options.quick ? 4 : 20;
   return prepared(to, program, `history-${count}`, (place) => {
     const source = dataSet(to.options, "tree");
     const tree = new ChangingTree(source.path);

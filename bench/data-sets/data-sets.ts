@@ -61,7 +61,7 @@ function makeSmall(folder: string, name: SetName): void {
     const path = join(folder, `v${version}`);
     mkdirSync(path);
     if (shape === undefined)
-      writeRecords(join(path, "file"), 64, version === 1 ? 0 : 101 - version);
+      writeRecords(join(path, "file"), 16, version === 1 ? 0 : 101 - version);
     else writeTree(path, { ...shape, files: shape.files + 30 * (version - 1), filesInFolder: 20 });
   }
 }
