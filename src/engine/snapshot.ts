@@ -6,7 +6,7 @@
 import { bytesEqual } from "../base/bytes.ts";
 import type { Content } from "../base/entry.ts";
 import { hasCode } from "../base/errors.ts";
-import { type SnapshotId, toHex } from "../base/ids.ts";
+import { type BlobId, type SnapshotId, toHex } from "../base/ids.ts";
 import { programName } from "../base/program.ts";
 import {
   type CatalogKey,
@@ -18,6 +18,7 @@ import {
 import { compressionLevelDefault } from "../repo/blob-codec.ts";
 import { type BlobWriter, withBlobWriter } from "../repo/blob-writer.ts";
 import { blake3 } from "../repo/crypto/hash.ts";
+import { BlobKind } from "../repo/format/pack-table.ts";
 import { fileSourceFacts, type SeriesParts, type Snapshot } from "../repo/format/snapshot.ts";
 import { mergeIndexObjects } from "../repo/index-writer.ts";
 import { findLostPacks } from "../repo/lost-packs.ts";
@@ -29,6 +30,7 @@ import type { AbsentSource } from "../sources/source-globs.ts";
 import { normalizePath } from "../sources/source-plan.ts";
 import { TreeWalker, type TreeWalkerOptions } from "../sources/tree-walker.ts";
 import { commitSnapshot } from "./commit-snapshot.ts";
+import { BaseFetcher } from "./snapshot/base-fetcher.ts";
 import { isContentPresent } from "./snapshot/content-presence.ts";
 import { LargeFiles, slotsFor } from "./snapshot/large-files.ts";
 import { chooseParent, type Parents } from "./snapshot/parent-choice.ts";
@@ -225,10 +227,18 @@ class SnapshotRun {
         padPacks: description.pack.padding,
         slots: slots.buffer,
       },
-      threads,
-      options.dryRun === true,
+      {
+        threads,
+        dryRun: options.dryRun === true,
+        bases: repo.store.isNear === true ? new BaseFetcher(repo) : undefined,
+      },
     );
-    const largeOptions = { profile, gearMaterial: keys.gearMaterial, signal: options.signal };
+    const largeOptions = {
+      profile,
+      gearMaterial: keys.gearMaterial,
+      signal: options.signal,
+      readList: (id: BlobId) => repo.blobs.read(BlobKind.list, id),
+    };
     const walker = new TreeWalker({ ...options.walk, roots: options.roots });
     try {
       const tree = new TreeSnapshot({

@@ -97,6 +97,8 @@ export interface SealedPack {
 export interface BlobBase {
   readonly id: BlobId;
   readonly plaintext: Uint8Array;
+  /** Compressed bytes up to which the blob is stored so, else alone; any when not given. */
+  readonly worthBytes?: number;
 }
 
 /** A blob as it is before sealing: compressed or not. */
@@ -171,11 +173,13 @@ export class BlobSealer {
     this.#reserve(this.#offset + plaintext.length + tagBytes);
     const rawLength = plaintext.length;
     if (base !== undefined) {
+      const { worthBytes } = base;
       const length = this.#compressor.compressWithBase(
         this.#bytes,
         this.#offset,
         plaintext,
         base.plaintext,
+        worthBytes,
       );
       const facts = { kind, encoding: Encoding.zstdOnBase, id, rawLength, baseId: base.id };
       if (length >= 0) return this.#seal(facts, this.#written(length));

@@ -31,17 +31,41 @@ export class Compressor {
     return bounded(() => this.#context.compress(room, data, this.#level));
   }
 
-  /** The same, against a base; -1 as well when the base cannot serve as one. */
-  compressWithBase(target: Uint8Array, at: number, data: Uint8Array, base: Uint8Array): number {
+  /**
+   * The same, against a base; -1 as well when the base cannot serve as one, or when it would take
+   * more than `bytesMax`.
+   */
+  compressWithBase(
+    target: Uint8Array,
+    at: number,
+    data: Uint8Array,
+    base: Uint8Array,
+    bytesMax = data.length,
+  ): number {
     if (!canBeBase(base)) return -1;
-    const room = roomFor(target, at, data);
-    return bounded(() => this.#context.compressUsingDict(room, data, base, this.#level));
+    const room = roomFor(target, at, data, bytesMax);
+    const level = baseLevel(data.length + base.length);
+    return bounded(() => this.#context.compressUsingDict(room, data, base, level));
   }
 }
 
-/** One byte less than the data has, so that what fits is smaller. */
-function roomFor(target: Uint8Array, at: number, data: Uint8Array): Uint8Array {
-  return target.subarray(at, at + Math.max(0, data.length - 1));
+/**
+ * Not the user's level: one whose window and tables reach back over data and base, or next to
+ * nothing of the base is found. Measured in docs/decisions/0018-similar-blobs.md.
+ */
+function baseLevel(bytes: number): number {
+  if (bytes <= 2 * 1024 * 1024) return 3;
+  return bytes <= 4 * 1024 * 1024 ? 4 : 9;
+}
+
+/** At most one byte less than the data has, so that what fits is smaller. */
+function roomFor(
+  target: Uint8Array,
+  at: number,
+  data: Uint8Array,
+  bytesMax = data.length,
+): Uint8Array {
+  return target.subarray(at, at + Math.max(0, Math.min(data.length - 1, bytesMax)));
 }
 
 /** zstd fails when the room does not do, which is how "not smaller" shows. */

@@ -95,7 +95,10 @@ test("a snapshot of an unchanged tree stores one object and asks little", async 
     assert.deepEqual(second.snapshot.root, first.snapshot.root);
     assert.deepEqual(second.snapshot.added, { blobs: 0, bytes: 0, rawBytes: 0 });
     assert.equal(second.progress.readBytes, 0);
-    assert.deepEqual(sortedCounts(log), {
+    // Whether packs are lost costs nothing here: one listing for each folder that has some.
+    const { "list packs": listings = 0, ...counts } = sortedCounts(log);
+    assert.ok(listings >= 1 && listings <= 2);
+    assert.deepEqual(counts, {
       "delete sessions": 1,
       // The first snapshot's manifest, which this cache has not seen yet.
       "get snapshots": 1,

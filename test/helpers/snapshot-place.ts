@@ -19,6 +19,8 @@ import { testHost, testSecret, withFolder } from "./test-repository.ts";
 export interface PlaceOptions {
   readonly store?: Store;
   readonly packBytes?: number;
+  /** Where chunks are cut; random when not given. */
+  readonly chunkerSecret?: Uint8Array;
 }
 
 export interface ProcessOptions {
@@ -43,12 +45,14 @@ export class Place {
   readonly store: Store;
   readonly clock = new TestClock();
   readonly #packBytes: number;
+  readonly #chunkerSecret: Uint8Array | undefined;
 
   constructor(folder: string, options: PlaceOptions = {}) {
     this.folder = folder;
     this.root = join(folder, "source");
     this.store = options.store ?? new MemoryStore();
     this.#packBytes = options.packBytes ?? 1024 * 1024;
+    this.#chunkerSecret = options.chunkerSecret;
     fs.mkdirSync(this.root);
     standStillAbove(this.root);
   }
@@ -82,6 +86,7 @@ export class Place {
     return initRepository({
       ...this.#context(options),
       label: "test",
+      ...(this.#chunkerSecret === undefined ? {} : { chunkerSecret: this.#chunkerSecret }),
       settings: {
         cipher: "aes-256-gcm",
         chunkers: { tree: treeProfile, stream: streamProfile },

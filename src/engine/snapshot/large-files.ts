@@ -5,14 +5,15 @@
  * anew behind each.
  */
 import type { Content, ContentItem } from "../../base/entry.ts";
-import { idBytes } from "../../base/ids.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
 import { Cutter } from "../../chunker/cutter.ts";
 import { gearTableFromBytes } from "../../chunker/gear-table.ts";
 import type { ChunkProfile } from "../../chunker/profiles.ts";
 import { SlotCutter } from "../../chunker/slot-cutter.ts";
 import { createSlotMemory, type SlotMemory } from "../../chunker/slot-memory.ts";
+import { isLoss } from "../../repo/blob-reader.ts";
 import type { BlobWriter } from "../../repo/blob-writer.ts";
-import { ContentBuilder } from "../../repo/format/content-list.ts";
+import { ContentBuilder, type ReadList, readContentRuns } from "../../repo/format/content-list.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import { readIntoAsync } from "../../sources/async-read.ts";
 import {
@@ -25,6 +26,7 @@ import {
 import type { OpenTarget, SourceEntry } from "../../sources/tree-walker.ts";
 import { dataExtents, describeFile, statOf } from "../workers/open-file.ts";
 import type { FileReport, Hashed } from "../workers/snapshot-protocol.ts";
+import { BasePlaces } from "./base-places.ts";
 import { SlotPool } from "./slot-pool.ts";
 import type { SnapshotWorkers } from "./snapshot-workers.ts";
 
@@ -34,6 +36,24 @@ export interface LargeFilesOptions {
   readonly profile: ChunkProfile;
   readonly gearMaterial: Uint8Array;
   readonly signal: AbortSignal | undefined;
+  /** Reads lists of the parent's contents. */
+  readonly readList: ReadList;
+}
+
+export interface LargeFile {
+  readonly source: SourceEntry;
+  readonly target: OpenTarget;
+  /** What the parent's file of this name held. */
+  readonly before: Content | undefined;
+}
+
+/** Chunks of a file that lie behind each other in one slot. */
+interface CutPart {
+  /** Of the first one, in the slot memory. */
+  readonly offset: number;
+  readonly lengths: Uint32Array;
+  readonly content: ContentInOrder;
+  readonly likes: readonly (BlobId | undefined)[] | undefined;
 }
 
 export interface LargeFileHandler {
@@ -86,12 +106,47 @@ class ContentInOrder {
   }
 }
 
+/** What stood in the places of a file's chunks in the parent, asked for in their order. */
+class LikesInOrder {
+  #places: BasePlaces | undefined;
+
+  constructor(before: Content | undefined, readList: ReadList) {
+    if (before !== undefined) {
+      this.#places = BasePlaces.reading(readContentRuns(before, readList));
+    }
+  }
+
+  /** Of chunks from `offset` in the file on; undefined when nothing is known of the parent. */
+  async next(
+    offset: number,
+    lengths: Uint32Array,
+  ): Promise<readonly (BlobId | undefined)[] | undefined> {
+    const places = this.#places;
+    if (places === undefined) return undefined;
+    const end = lengths.reduce((sum, length) => sum + length, offset);
+    try {
+      await places.prepare(end);
+    } catch (error) {
+      // Without the parent's lists the chunks are compressed alone.
+      if (!isLoss(error)) throw error;
+      this.#places = undefined;
+      return undefined;
+    }
+    let at = offset;
+    return Array.from(lengths, (length) => {
+      at += length;
+      return places.find(at - length, length);
+    });
+  }
+}
+
 export class LargeFiles {
   readonly #workers: SnapshotWorkers;
   readonly #writer: BlobWriter;
   readonly #pool: SlotPool;
   readonly #cutter: SlotCutter;
   readonly #signal: AbortSignal | undefined;
+  readonly #readList: ReadList;
 
   constructor(
     workers: SnapshotWorkers,
@@ -102,6 +157,7 @@ export class LargeFiles {
     this.#workers = workers;
     this.#writer = writer;
     this.#signal = options.signal;
+    this.#readList = options.readList;
     this.#pool = new SlotPool(slots.slotCount);
     const table = gearTableFromBytes(options.gearMaterial);
     this.#cutter = new SlotCutter(new Cutter({ profile: options.profile, table }, slots), slots);
@@ -111,16 +167,16 @@ export class LargeFiles {
    * Resolves when the file was read and cut; the handler is called when its chunks are known,
    * which may be later.
    */
-  async read(source: SourceEntry, target: OpenTarget, handler: LargeFileHandler): Promise<void> {
+  async read(file: LargeFile, handler: LargeFileHandler): Promise<void> {
     let fd: number;
     try {
-      fd = openForRead(target);
+      fd = openForRead(file.target);
     } catch (error) {
       handler.failed({ file: 0, failure: failureOf("open", error) });
       return;
     }
     try {
-      await this.#readOpen(fd, source, handler);
+      await this.#readOpen(fd, file, handler);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
       handler.failed({ file: 0, failure: failureOf("read", error) });
@@ -129,16 +185,18 @@ export class LargeFiles {
     }
   }
 
-  async #readOpen(fd: number, source: SourceEntry, handler: LargeFileHandler): Promise<void> {
+  async #readOpen(fd: number, file: LargeFile, handler: LargeFileHandler): Promise<void> {
+    const { source } = file;
     const before = readStat(fd);
     const report: { -readonly [K in keyof FileReport]: FileReport[K] } = { file: 0 };
     const builder = new ContentBuilder({
       putList: (list) => this.#writer.put(BlobKind.list, list),
     });
     const content = new ContentInOrder(builder, (done) => handler.read(done, report));
+    const likes = new LikesInOrder(file.before, this.#readList);
     for (const extent of dataExtents(fd, before)) {
       if (extent.hole) content.settle(content.newPart(), [{ id: null, length: extent.length }]);
-      else if (!(await this.#readExtent(fd, extent, content))) break;
+      else if (!(await this.#readExtent(fd, extent, content, likes))) break;
     }
     describeFile(fd, report);
     if (classifyChange(before, readStat(fd)) === "changed") report.torn = true;
@@ -148,9 +206,15 @@ export class LargeFiles {
   }
 
   /** False when the file ended before the extent did. */
-  async #readExtent(fd: number, extent: Extent, content: ContentInOrder): Promise<boolean> {
+  async #readExtent(
+    fd: number,
+    extent: Extent,
+    content: ContentInOrder,
+    likes: LikesInOrder,
+  ): Promise<boolean> {
     const end = extent.offset + extent.length;
     let position = extent.offset;
+    let cutUntil = position;
     let isShort = false;
     // A slot whose bytes begin a chunk that ends in the next slot.
     let held: number | undefined;
@@ -168,7 +232,9 @@ export class LargeFiles {
         const { offset, lengths } = this.#cutter.cut(filled, position === end || isShort);
         if (lengths.length === 0) continue;
         held = undefined;
-        await this.#dispatch(slot, offset, lengths, content);
+        const stoodThere = await likes.next(cutUntil, lengths);
+        cutUntil += lengths.reduce((sum, length) => sum + length, 0);
+        await this.#dispatch(slot, { offset, lengths, content, likes: stoodThere });
       }
     } finally {
       if (held !== undefined) this.#pool.release(held);
@@ -176,16 +242,12 @@ export class LargeFiles {
     return !isShort;
   }
 
-  async #dispatch(
-    slot: number,
-    offset: number,
-    lengths: Uint32Array,
-    content: ContentInOrder,
-  ): Promise<void> {
+  async #dispatch(slot: number, { offset, lengths, content, likes }: CutPart): Promise<void> {
     const part = content.newPart();
     await this.#workers.dispatch((batch) => ({
       message: { type: "hash-slot", batch, offset, lengths },
       hashed: (reply) => content.settle(part, itemsOf(reply)),
+      likes: likes === undefined ? undefined : () => likes,
       released: () => this.#pool.release(slot),
     }));
   }

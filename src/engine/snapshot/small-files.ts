@@ -4,10 +4,11 @@
  * `batchesAtOnce` batches are with a worker, which bounds memory and keeps it busy.
  */
 import type { Content, ContentItem, Entry } from "../../base/entry.ts";
-import { idBytes } from "../../base/ids.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
 import { ContentBuilder, inlineItemsMax, type PutList } from "../../repo/format/content-list.ts";
 import type { OpenTarget, SourceEntry } from "../../sources/tree-walker.ts";
 import type { FileReport, FileStat, Hashed, HashFiles } from "../workers/snapshot-protocol.ts";
+import { BasePlaces } from "./base-places.ts";
 import type { QueueItem } from "./entry-queue.ts";
 import type { SnapshotWorkers } from "./snapshot-workers.ts";
 
@@ -20,6 +21,8 @@ export interface SmallFile {
   readonly item: QueueItem;
   /** The parent has an entry of this name. */
   readonly isKnown: boolean;
+  /** What the parent's file of this name held. */
+  readonly before: Content | undefined;
 }
 
 export interface SmallFilesHandler {
@@ -66,6 +69,7 @@ export class SmallFiles {
     await this.#workers.dispatch((batch) => ({
       message: hashFilesMessage(batch, files),
       hashed: (reply) => this.#settle(files, reply),
+      likes: (reply) => likesOf(files, reply),
     }));
   }
 
@@ -101,6 +105,23 @@ export class SmallFiles {
       }
     }
   }
+}
+
+/** The parent's chunks in the places of the batch's chunks. */
+function likesOf(files: readonly SmallFile[], { counts, lengths }: Hashed) {
+  const likes: (BlobId | undefined)[] = [];
+  let item = 0;
+  for (const [i, { before }] of files.entries()) {
+    // A small file with lists is one of very many holes.
+    const places = before?.depth === 0 ? BasePlaces.of(before.items) : undefined;
+    let offset = 0;
+    for (let n = counts[i] ?? 0; n > 0; n--) {
+      const length = lengths[item++] ?? 0;
+      if (length > 0) likes.push(places?.find(offset, length));
+      offset += Math.abs(length);
+    }
+  }
+  return likes;
 }
 
 function hashFilesMessage(batch: number, files: readonly SmallFile[]): HashFiles {

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { invariant } from "../../base/errors.ts";
-import { idBytes } from "../../base/ids.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
 import type { BlobWriter } from "../../repo/blob-writer.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import type {
@@ -15,15 +15,22 @@ import type {
   HashSlot,
   PackDone,
   SnapshotWorkerData,
+  StoreBatch,
   ToSnapshotWorker,
 } from "../workers/snapshot-protocol.ts";
 import { arenaCount } from "../workers/snapshot-protocol.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
+import type { BaseFetcher, ChunkToBase } from "./base-fetcher.ts";
 
 export interface BatchJob {
   readonly message: HashFiles | HashSlot;
   /** The ids are known; called in the order in which workers finish, not in that of the walk. */
   readonly hashed: (reply: Hashed) => void;
+  /**
+   * For each chunk of the batch, the one that stood in its place in the parent; asked only when one
+   * of them is new.
+   */
+  readonly likes?: ((reply: Hashed) => readonly (BlobId | undefined)[]) | undefined;
   /** The worker needs the batch's bytes no more. */
   readonly released?: () => void;
 }
@@ -38,22 +45,32 @@ export interface ChunkCounts {
   freshBytes: number;
 }
 
+export interface SnapshotWorkersOptions {
+  readonly threads: number;
+  readonly dryRun: boolean;
+  /** Without it, all chunks are compressed alone. */
+  readonly bases: BaseFetcher | undefined;
+}
+
 export class SnapshotWorkers {
   readonly #pool: WorkerPool<ToSnapshotWorker, FromSnapshotWorker>;
   readonly #writer: BlobWriter;
   readonly #dryRun: boolean;
+  readonly #bases: BaseFetcher | undefined;
   readonly #running = new Map<number, Running>();
   readonly #load: number[];
   readonly counts: ChunkCounts = { chunks: 0, freshChunks: 0, freshBytes: 0 };
   #nextBatch = 1;
   #flushing = 0;
+  #failure: unknown;
   #wake: () => void = () => undefined;
   #changed: Promise<void> = Promise.resolve();
 
-  constructor(writer: BlobWriter, data: SnapshotWorkerData, threads: number, dryRun: boolean) {
+  constructor(writer: BlobWriter, data: SnapshotWorkerData, options: SnapshotWorkersOptions) {
     this.#writer = writer;
-    this.#dryRun = dryRun;
-    this.#load = new Array<number>(threads).fill(0);
+    this.#dryRun = options.dryRun;
+    this.#bases = options.bases;
+    this.#load = new Array<number>(options.threads).fill(0);
     this.#arm();
     this.#pool = new WorkerPool({
       module: new URL("../workers/snapshot-worker.js", import.meta.url),
@@ -75,6 +92,7 @@ export class SnapshotWorkers {
   }
 
   throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
     this.#pool.throwIfFailed();
     this.#writer.throwIfFailed();
   }
@@ -121,8 +139,30 @@ export class SnapshotWorkers {
     const running = this.#running.get(message.batch);
     invariant(running !== undefined, "a reply to a batch that runs");
     const fresh = this.#claimFresh(message);
-    this.#pool.send(worker, { type: "store", batch: message.batch, fresh });
+    const chunks = this.#bases === undefined ? [] : chunksToBase(running, message, fresh);
+    if (chunks.length === 0) this.#store(worker, { batch: message.batch, fresh });
+    else this.#storeOnBases(worker, message.batch, fresh, chunks);
     running.hashed(message);
+  }
+
+  #store(worker: number, { batch, fresh, bases }: Omit<StoreBatch, "type">): void {
+    const segments = bases?.blobs.segments.map(({ buffer }) => buffer) ?? [];
+    this.#pool.send(worker, { type: "store", batch, fresh, bases }, segments);
+  }
+
+  #storeOnBases(
+    worker: number,
+    batch: number,
+    fresh: Uint32Array,
+    chunks: readonly ChunkToBase[],
+  ): void {
+    this.#bases?.fetch(chunks).then(
+      (bases) => this.#store(worker, { batch, fresh, bases }),
+      (error: unknown) => {
+        this.#failure ??= error;
+        this.#signal();
+      },
+    );
   }
 
   /** Ordinals, among the batch's chunks, of those that this worker has to store. */
@@ -188,6 +228,15 @@ export class SnapshotWorkers {
   async close(): Promise<void> {
     await this.#pool.close();
   }
+}
+
+/** The new chunks with what stood in their places; none when nothing did. */
+function chunksToBase(job: BatchJob, reply: Hashed, fresh: Uint32Array): ChunkToBase[] {
+  const likes = fresh.length === 0 ? undefined : job.likes?.(reply);
+  if (likes === undefined) return [];
+  const lengths = reply.lengths.filter((length) => length >= 0);
+  const chunks = Array.from(fresh, (at) => ({ like: likes[at], length: lengths[at] ?? 0 }));
+  return chunks.some(({ like }) => like !== undefined) ? chunks : [];
 }
 
 /** Worker threads when the user does not say: one a core. */

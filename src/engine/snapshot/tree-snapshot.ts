@@ -210,18 +210,18 @@ export class TreeSnapshot {
       }
       if (isPresent !== false) {
         return isPresent.then((present) => {
-          if (!present) return this.#takeChanged(source, true);
+          if (!present) return this.#takeChanged(source, ref.entry);
           this.#takeUnchanged(source, ref);
           return undefined;
         });
       }
     }
-    return this.#takeChanged(source, ref !== undefined);
+    return this.#takeChanged(source, ref?.entry);
   }
 
-  #takeChanged(source: SourceEntry, isKnown: boolean): Promise<void> | undefined {
-    if (source.type === EntryType.file) return this.#readFile(source, isKnown);
-    if (isKnown && this.#options.isOnTheWay(source.key)) this.#sameEntries++;
+  #takeChanged(source: SourceEntry, before: Entry | undefined): Promise<void> | undefined {
+    if (source.type === EntryType.file) return this.#readFile(source, before);
+    if (before !== undefined && this.#options.isOnTheWay(source.key)) this.#sameEntries++;
     this.#takeOther(source);
     return undefined;
   }
@@ -249,18 +249,19 @@ export class TreeSnapshot {
     else this.#queue.pushEntry(restated(entry, source, hardLink));
   }
 
-  #readFile(source: SourceEntry, isKnown: boolean): Promise<void> | undefined {
+  #readFile(source: SourceEntry, before: Entry | undefined): Promise<void> | undefined {
     const { walker } = this.#options;
     const item = this.#queue.pushPending();
+    const isKnown = before !== undefined;
     if (source.nlink > 1 && this.#followLink(source, item, isKnown)) return undefined;
-    const file = { source, target: walker.openTarget(), item, isKnown };
+    const file = { source, target: walker.openTarget(), item, isKnown, before: before?.content };
     return source.size >= largeFileBytes ? this.#readLarge(file) : this.#small.add(file);
   }
 
   async #readLarge(file: SmallFile): Promise<void> {
     // What was gathered goes first, so that its entries do not wait for the large file.
     await this.#small.send();
-    await this.#options.largeFiles.read(file.source, file.target, this.#largeHandler(file));
+    await this.#options.largeFiles.read(file, this.#largeHandler(file));
   }
 
   /** Whether another name of this file is being read, or was; the item then takes its content. */

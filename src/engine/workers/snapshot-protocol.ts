@@ -18,6 +18,7 @@ import type { RawPath } from "../../base/raw-path.ts";
 import type { ChunkProfile } from "../../chunker/profiles.ts";
 import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
 import type { EncodedPack } from "../../repo/format/index-object.ts";
+import type { BlobBatch } from "./restore-protocol.ts";
 
 /** Batches that are with one worker at once, each in an arena of its own. */
 export const arenaCount = 3;
@@ -63,6 +64,15 @@ export interface StoreBatch {
   readonly batch: number;
   /** Ordinals of the chunks that are new. Empty: the batch is only to be let go. */
   readonly fresh: Uint32Array;
+  readonly bases?: Bases | undefined;
+}
+
+/** What new chunks may be compressed against. */
+export interface Bases {
+  /** Of encodings that stand on nothing; some may be without bytes. */
+  readonly blobs: BlobBatch;
+  /** For each new chunk the ordinal of its base in `blobs`; -1 without. */
+  readonly ordinals: Int32Array;
 }
 
 /** Close the open pack, if there is one. */

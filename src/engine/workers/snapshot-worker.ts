@@ -5,16 +5,20 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemRandom } from "../../base/clock.ts";
-import { invariant } from "../../base/errors.ts";
+import { hasCode, invariant } from "../../base/errors.ts";
 import { type BlobId, idBytes } from "../../base/ids.ts";
 import { createCutter } from "../../chunker/cutter.ts";
 import { gearTableFromBytes } from "../../chunker/gear-table.ts";
-import { BlobSealer } from "../../repo/blob-codec.ts";
+import { type BlobBase, BlobSealer } from "../../repo/blob-codec.ts";
 import { Compressor } from "../../repo/compression.ts";
 import { KeyedHash } from "../../repo/crypto/hash.ts";
-import { BlobKind } from "../../repo/format/pack-table.ts";
+import { BlobKind, Encoding } from "../../repo/format/pack-table.ts";
+import { BaseJudge } from "./base-judge.ts";
+import { BatchOpener } from "./batch-opener.ts";
 import { FileBatchReader } from "./file-batch-reader.ts";
+import { BlobField, blobFieldCount } from "./restore-protocol.ts";
 import type {
+  Bases,
   FromSnapshotWorker,
   HashFiles,
   HashSlot,
@@ -36,6 +40,8 @@ const cutter = createCutter({ profile: data.profile, table }, arenaBytes * arena
 const slots = data.slots === undefined ? undefined : new Uint8Array(data.slots);
 const freeArenas = Array.from({ length: arenaCount }, (_, i) => i * arenaBytes);
 const freeBuffers: ArrayBuffer[] = [];
+const opener = new BatchOpener(data.keys);
+const judge = new BaseJudge();
 
 interface HeldBatch {
   readonly ids: Uint8Array;
@@ -85,20 +91,53 @@ function hashSlot(message: HashSlot): void {
 function store(message: StoreBatch): void {
   const batch = held.get(message.batch);
   invariant(batch !== undefined, "a batch is stored after it was hashed");
-  for (const ordinal of message.fresh) {
+  const bases = message.bases === undefined ? undefined : new OpenBases(opener, message.bases);
+  for (const [at, ordinal] of message.fresh.entries()) {
     const chunk = batch.chunks[ordinal];
     invariant(chunk !== undefined, "a chunk of the batch");
-    append(batch.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes), chunk);
+    const id = batch.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
+    append(id, chunk, judge.shouldTry(chunk.length) ? bases?.baseOf(at, chunk.length) : undefined);
   }
   held.delete(message.batch);
   if (batch.arena !== undefined) freeArenas.push(batch.arena);
   send({ type: "stored", batch: message.batch });
 }
 
-function append(id: BlobId, chunk: Uint8Array): void {
+/** The bases of one batch, opened as they are needed. */
+class OpenBases {
+  readonly #bases: Bases;
+  readonly #open: (blob: number) => Uint8Array;
+
+  constructor(opener: BatchOpener, bases: Bases) {
+    this.#bases = bases;
+    this.#open = opener.start(bases.blobs, { lend: true });
+  }
+
+  /** Good until the next call. What does not open is no base: check tells of it, not we. */
+  baseOf(at: number, rawLength: number): BlobBase | undefined {
+    const { ordinals, blobs } = this.#bases;
+    const ordinal = ordinals[at] ?? -1;
+    if (ordinal < 0) return undefined;
+    const field = (name: keyof typeof BlobField) =>
+      blobs.fields[ordinal * blobFieldCount + BlobField[name]] as number;
+    const stored = { length: field("length"), rawLength: field("rawLength") };
+    const worthBytes = judge.worthBytes(rawLength, stored);
+    if (worthBytes <= 0) return undefined;
+    try {
+      const id = blobs.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
+      return { id, plaintext: this.#open(ordinal), worthBytes };
+    } catch (error) {
+      if (hasCode(error, "blob-damaged", "blob-absent", "object-damaged")) return undefined;
+      throw error;
+    }
+  }
+}
+
+function append(id: BlobId, chunk: Uint8Array, base: BlobBase | undefined): void {
   if (sealer !== undefined && !sealer.fits(chunk.length)) closePack();
   sealer ??= newSealer();
-  sealer.append(BlobKind.data, id, chunk);
+  const { encoding } = sealer.append(BlobKind.data, id, chunk, base);
+  if (base !== undefined) judge.told(encoding === Encoding.zstdOnBase);
 }
 
 function newSealer(): BlobSealer {

@@ -44,6 +44,7 @@ const noCounts = { put: 0, get: 0, getRange: 0, size: 0, list: 0, delete: 0 };
 
 export class FaultStore implements Store {
   readonly url: string;
+  readonly isNear: boolean;
   readonly namesIn?: NonNullable<Store["namesIn"]>;
   readonly #inner: Store;
   #plan: FaultPlan;
@@ -56,6 +57,7 @@ export class FaultStore implements Store {
   constructor(inner: Store, plan: FaultPlan = {}) {
     this.#inner = inner;
     this.url = inner.url;
+    this.isNear = inner.isNear === true;
     const namesIn = inner.namesIn?.bind(inner);
     if (namesIn !== undefined) {
       this.namesIn = (folder, options) =>

@@ -43,6 +43,7 @@ const temporaryName = /(?:^|\/)\.tmp-[0-9a-f]{32}$/;
 
 export class LocalStore implements Store {
   readonly url: string;
+  readonly isNear = true;
   readonly #ops: FileOps;
   readonly #random: Random;
   readonly #folders: LocalFolders;

@@ -8,6 +8,7 @@ import { checkWriteSize, objectAbsent, objectTooShort } from "./store-errors.ts"
 
 export class MemoryStore implements Store {
   readonly url: string;
+  readonly isNear = true;
   readonly #objects: Map<string, Uint8Array>;
 
   constructor(url = "memory:") {

@@ -39,6 +39,9 @@ export interface Store {
   /** For messages and the cache: no credentials in it. */
   readonly url: string;
 
+  /** Whether a read costs next to nothing, so that reading in order to store less pays. */
+  readonly isNear?: boolean;
+
   /**
    * Stores `data` under `name`. When it resolves, the object is durable: it survives a power cut.
    * `data` may be a view on shared memory; the caller leaves it alone until this settles.

@@ -1,0 +1,63 @@
+/**
+ * Fetches the bases that new chunks may be compressed against, still sealed: workers open them. A
+ * base has to be in a living pack and to stand on nothing itself; where the parent's chunk stands
+ * on one, that one is taken (docs/format.md, "Packs": depth is one).
+ */
+
+import { hasCode } from "../../base/errors.ts";
+import type { BlobId } from "../../base/ids.ts";
+import { plainCopy } from "../../repo/blob-lookup.ts";
+import { BlobKind } from "../../repo/format/pack-table.ts";
+import type { Repository } from "../../repo/repository.ts";
+import { BlobFetcher, type WantedBlob } from "../restore/blob-fetcher.ts";
+import type { Bases } from "../workers/snapshot-protocol.ts";
+
+/** A base much smaller than the chunk has little of it. */
+const rawLengthPartMin = 1 / 4;
+
+export interface ChunkToBase {
+  /** The parent's chunk in its place. */
+  readonly like: BlobId | undefined;
+  /** Bytes of the chunk. */
+  readonly length: number;
+}
+
+export class BaseFetcher {
+  readonly #index: Repository["index"];
+  readonly #fetcher: BlobFetcher;
+
+  constructor({ store, index }: Pick<Repository, "store" | "index">) {
+    this.#index = index;
+    // The view of a writer stays as it is: a pack that is gone has no bases, and that is all.
+    this.#fetcher = new BlobFetcher({ store, index, loadIndex: async () => undefined });
+  }
+
+  /** Undefined when there is no base for any of the chunks. What cannot be read is no base. */
+  async fetch(chunks: readonly ChunkToBase[]): Promise<Bases | undefined> {
+    const wanted: WantedBlob[] = [];
+    const known = new Map<string, number>();
+    const ordinals = Int32Array.from(chunks, ({ like, length }) => {
+      const base = like === undefined ? undefined : this.#findBase(like, length);
+      if (base === undefined) return -1;
+      const name = Buffer.from(base.id).latin1Slice();
+      const ordinal = known.get(name) ?? wanted.push(base) - 1;
+      known.set(name, ordinal);
+      return ordinal;
+    });
+    if (wanted.length === 0) return undefined;
+    try {
+      return { blobs: await this.#fetcher.fetch(wanted), ordinals };
+    } catch (error) {
+      if (!hasCode(error, "store-denied", "store-unreachable")) throw error;
+      return undefined;
+    }
+  }
+
+  #findBase(like: BlobId, length: number): WantedBlob | undefined {
+    const { baseId } = this.#index.find(BlobKind.data, like) ?? {};
+    const id = baseId ?? like;
+    const place = plainCopy(this.#index, BlobKind.data, id);
+    if (place === undefined || place.rawLength < length * rawLengthPartMin) return undefined;
+    return { id, place };
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Whether it is worth trying to compress a chunk against its base, and how small the result must be
+ * to be stored so. A chunk that stands on another costs an index record of 32 bytes more, and two
+ * reads at restore; a try that fails costs as much as compressing. Where few tries succeed, as with
+ * files that are compressed or encrypted themselves, most are left out.
+ */
+
+/** Chunks below this are compressed alone. */
+const chunkBytesMin = 4096;
+/** Of what the chunk would take alone. */
+const worthPart = 1 / 2;
+/** What standing on a base costs in the pack's table and in the index, twice a new id and some. */
+const recordBytes = 96;
+/** Successes of the last tries, as a moving average, below which only some are tried. */
+const hopeMin = 0.2;
+const hopeWeight = 1 / 16;
+/** Then one of so many. */
+const triesApart = 8;
+
+/** What is known of a base without opening it. */
+export interface StoredBase {
+  /** Bytes as stored. */
+  readonly length: number;
+  readonly rawLength: number;
+}
+
+export class BaseJudge {
+  #hope = 1;
+  #skipped = 0;
+
+  shouldTry(rawLength: number): boolean {
+    if (rawLength < chunkBytesMin) return false;
+    if (this.#hope >= hopeMin || ++this.#skipped >= triesApart) {
+      this.#skipped = 0;
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Bytes that the compressed chunk may take at most. What it would take alone is not known, only
+   * how far its base could be compressed.
+   */
+  worthBytes(rawLength: number, base: StoredBase): number {
+    const alone = (rawLength * base.length) / base.rawLength;
+    return Math.floor(Math.min(alone, rawLength) * worthPart) - recordBytes;
+  }
+
+  told(success: boolean): void {
+    this.#hope += ((success ? 1 : 0) - this.#hope) * hopeWeight;
+  }
+}
