@@ -118,5 +118,5 @@ test("tries that fail become rare, and common again when they succeed", () => {
   assert.equal(judge.shouldTry(100), false);
   // What hardly takes room alone is not worth a record more.
   assert.ok(judge.worthBytes(50_000, { length: 100, rawLength: 50_000 }) <= 0);
-  assert.ok(judge.worthBytes(50_000, { length: 25_000, rawLength: 50_000 }) > 15_000);
+  assert.ok(judge.worthBytes(50_000, { length: 25_000, rawLength: 50_000 }) > 12_000);
 });
