@@ -24,7 +24,8 @@ import { faultOf } from "../sources/target/target-faults.ts";
 import { TemporaryNames } from "../sources/target/target-names.ts";
 import { TargetOwners } from "../sources/target/target-owners.ts";
 import { makeTarget, TargetTree, targetExists } from "../sources/target/target-tree.ts";
-import { BlobFetcher } from "./restore/blob-fetcher.ts";
+import { PackMemory } from "./check/pack-memory.ts";
+import { BlobFetcher, rangeLimits } from "./restore/blob-fetcher.ts";
 import { normalPaths, requirePaths, selectEntries } from "./restore/entry-selection.ts";
 import { HardLinkTable } from "./restore/hard-link-table.ts";
 import { ReadBack } from "./restore/read-back.ts";
@@ -35,7 +36,7 @@ import { RestoreThreads } from "./restore/restore-threads.ts";
 import { RestoreWalk } from "./restore/restore-walk.ts";
 import { requireStrip } from "./restore/strip-check.ts";
 import { TargetSync } from "./restore/target-sync.ts";
-import { threadsDefault, WindowRunner } from "./restore/window-runner.ts";
+import { rangesAtOnce, threadsDefault, WindowRunner } from "./restore/window-runner.ts";
 
 export type {
   OverwritePolicy,
@@ -189,11 +190,13 @@ class Run {
   async #restore(threads: RestoreThreads, sync: TargetSync): Promise<void> {
     const { signal, sparse = false } = this.#options;
     const context = this.#context;
-    const fetcher = new BlobFetcher(this.#repo);
+    const memory = new PackMemory(rangeLimits.rangeBytesMax, rangesAtOnce(threads.count));
+    const fetcher = new BlobFetcher(this.#repo, memory);
     const runner = new WindowRunner({
       context,
       tree: this.#tree,
       fetcher,
+      memory,
       blobs: this.#repo.blobs,
       threads,
       sparse,
@@ -206,7 +209,10 @@ class Run {
     try {
       for await (const { entries, isSelected } of selectEntries(catalog, this.#paths, damage)) {
         signal?.throwIfAborted();
-        for (const entry of entries) await walk.take(entry, isSelected);
+        for (const entry of entries) {
+          const wait = walk.take(entry, isSelected);
+          if (wait !== undefined) await wait;
+        }
         sync.note(context.report.counts.bytes);
       }
       await walk.finish();

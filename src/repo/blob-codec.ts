@@ -257,10 +257,13 @@ export class BlobOpener {
   readonly #keys: RepositoryKeys;
   readonly #hasher: BlobHasher;
   readonly #decompressor: Decompressor;
+  /** What blobs are decrypted into; undefined when nothing is lent. */
+  #lent: Uint8Array | undefined;
 
   /** `lend`: a plaintext may be overwritten by the next call; for those who only verify. */
   constructor(keys: RepositoryKeys, { lend = false } = {}) {
     this.#keys = keys;
+    if (lend) this.#lent = new Uint8Array(0);
     this.#decompressor = new Decompressor({ lend });
     this.#hasher = new BlobHasher(keys);
   }
@@ -284,9 +287,18 @@ export class BlobOpener {
 
   /** The encoded bytes, authenticated; for moving a blob to another pack as it is. */
   decrypt(pack: PackOpener, blob: BlobToOpen, sealed: Uint8Array): Uint8Array {
-    const encoded = pack.tryOpen(sealed, blobNonce(blob.offset), blobAad(blob));
+    const into = this.#roomFor(sealed);
+    const encoded = pack.tryOpen(sealed, blobNonce(blob.offset), blobAad(blob), into);
     if (encoded === undefined) throw damagedBlob(blob, "it does not open with its pack's key");
     return encoded;
+  }
+
+  /** Memory for each blob would cost more than decrypting it, and as much garbage. */
+  #roomFor({ length }: Uint8Array): Uint8Array | undefined {
+    if (this.#lent !== undefined && this.#lent.length < length) {
+      this.#lent = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#lent.length));
+    }
+    return this.#lent;
   }
 
   #decode(blob: BlobToOpen, encoded: Uint8Array, base: Uint8Array | undefined): Uint8Array {

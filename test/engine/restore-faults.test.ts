@@ -301,7 +301,7 @@ test("names that would lead out of the target are refused, whatever they stand f
 test("a catalog out of order is damaged", async () => {
   await withFolder(async (top) => {
     const { walk, context } = walkOf(path.join(top, "target"));
-    const take = (name: string) =>
+    const take = async (name: string) =>
       walk.take({ ...folderEntry, key: keyFromPath(`/${name}` as RawPath) }, true);
     await take("b");
     for (const name of ["a", "b", "c/d/e"]) {

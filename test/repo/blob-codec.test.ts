@@ -47,6 +47,30 @@ const plaintexts = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 
+test("who is lent plaintexts sees each whole until the next, and who keeps them all", () => {
+  const lender = new BlobOpener(keys, { lend: true });
+  fc.assert(
+    fc.property(plaintexts, fc.constantFrom(1 as const, 2 as const), (blobs, cipher) => {
+      const into = sealer({ cipher });
+      const entries = blobs.map(([kind, plaintext]) => append(into, kind, plaintext));
+      const pack = into.finish();
+      const packOpener = lender.openPack(pack.pack);
+      const kept: Uint8Array[] = [];
+      for (const [n, entry] of entries.entries()) {
+        const sealed = sealedOf(pack, entry);
+        const before = Uint8Array.from(sealed);
+        const plaintext = Buffer.from(blobs[n]?.[1] ?? []);
+        assert.deepEqual(Buffer.from(lender.open(packOpener, entry, sealed)), plaintext);
+        assert.deepEqual(Uint8Array.from(sealed), before, "what is sealed stays as it is");
+        kept.push(opener.open(packOpener, entry, sealed));
+      }
+      for (const [n, plaintext] of kept.entries()) {
+        assert.deepEqual(Buffer.from(plaintext), Buffer.from(blobs[n]?.[1] ?? []));
+      }
+    }),
+  );
+});
+
 test("what is sealed opens, from the pack's own table as from the index's", async () => {
   const options = fc.record({
     cipher: fc.constantFrom(1 as const, 2 as const),

@@ -43,7 +43,10 @@ export async function runRestore(
       ...options,
       signal: context.signal,
       onProblem: (problem) => tellProblem(context, problem, told),
-      onAction: (action) => tellAction(context, action, flags),
+      // To make the path of each entry that nobody is told of costs as much as to plan it.
+      ...(flags.dryRun === true || context.output.verbose
+        ? { onAction: (action: RestoreAction) => tellAction(context, action, flags) }
+        : {}),
       onProgress: ({ phase, files, bytes }) =>
         line.update({ phase, files, bytes, ...totalOf(record, paths) }),
     }),
@@ -106,7 +109,6 @@ function tellProblem(context: CliContext, problem: RestoreProblem, told: JsonRow
 
 function tellAction(context: CliContext, { action, path }: RestoreAction, flags: RestoreFlags) {
   const { output } = context;
-  if (flags.dryRun !== true && !output.verbose) return;
   const text = `${action.padEnd(9)} ${displayPath(path)}`;
   if (flags.dryRun === true && action !== "unchanged") output.line(text);
   else output.detail(text);

@@ -15,6 +15,7 @@ import { packObject } from "../../repo/format/object-names.ts";
 import type { PackHeader } from "../../repo/format/pack-header.ts";
 import type { BlobKind } from "../../repo/format/pack-table.ts";
 import type { Store } from "../../repo/store/store.ts";
+import type { PackMemory } from "../check/pack-memory.ts";
 import { type BlobBatch, BlobField, blobFieldCount } from "../workers/restore-protocol.ts";
 
 /** What fetching needs of a repository. */
@@ -68,6 +69,9 @@ export function rangesOf<T extends WantedBlob>(
   return ranges;
 }
 
+/** What is smaller is read into memory of its own: whole buffers for crumbs would pile up. */
+const memoryRangeBytesMin = 256 * 1024;
+
 interface Slot {
   readonly id: BlobId;
   readonly place: BlobPlace;
@@ -78,13 +82,16 @@ interface Slot {
 
 export class BlobFetcher {
   readonly #repo: BlobSource;
+  readonly #memory: PackMemory | undefined;
   /** Packs that were not there even by the newest index. */
   readonly #absentPacks = new Set<string>();
   #generation = 0;
   #reloading: Promise<void> | undefined;
 
-  constructor(repo: BlobSource) {
+  /** `memory`: what ranges are read into; who takes a batch gives its segments back to it. */
+  constructor(repo: BlobSource, memory?: PackMemory) {
     this.#repo = repo;
+    this.#memory = memory;
   }
 
   find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
@@ -166,9 +173,22 @@ export class BlobFetcher {
     const length = last.place.offset + last.place.length - start;
     const name = this.#packObject(first.place);
     if (name === undefined) throw new VarveError("object-absent", "A pack was pruned meanwhile.");
-    const options = signal === undefined ? {} : { signal };
-    const bytes = await this.#repo.store.getRange(name, start, length, options);
-    builder.add(range, start, bytes);
+    const into = length < memoryRangeBytesMin ? undefined : this.#memory?.take(length);
+    try {
+      const bytes = await this.#repo.store.getRange(name, start, length, {
+        ...(signal === undefined ? {} : { signal }),
+        ...(into === undefined ? {} : { into }),
+      });
+      if (bytes.buffer === into) {
+        builder.add(range, start, new Uint8Array(into, bytes.byteOffset, length));
+      } else {
+        this.#memory?.giveBack(into);
+        builder.add(range, start, ownBytes(bytes));
+      }
+    } catch (error) {
+      this.#memory?.giveBack(into);
+      throw error;
+    }
   }
 
   /** A pack that ends too early still has the blobs before its end. */
@@ -266,8 +286,9 @@ class BatchBuilder {
     return pack;
   }
 
-  add(range: readonly Slot[], start: number, bytes: Uint8Array): void {
-    const segment = this.#segments.push(ownBytes(bytes)) - 1;
+  /** `bytes` are handed over, with all of their buffer. */
+  add(range: readonly Slot[], start: number, bytes: Uint8Array<ArrayBuffer>): void {
+    const segment = this.#segments.push(bytes) - 1;
     for (const { ordinal, place } of range) {
       this.#set(ordinal, "segment", segment);
       this.#set(ordinal, "at", place.offset - start);

@@ -52,13 +52,19 @@ export class RestoreWalk {
     this.#context.report.counts.failed += entries;
   }
 
-  async take(entry: Entry, isSelected: boolean): Promise<void> {
+  /**
+   * A promise only where there is something to wait for: one for each of many small files costs
+   * more than to plan them.
+   */
+  take(entry: Entry, isSelected: boolean): Promise<void> | undefined {
     this.#moveTo(entry);
     const depth = keyDepth(entry.key);
     if (entry.type === EntryType.folder) this.#enter(entry, depth, isSelected);
-    else if (depth > this.#context.strip) await this.#place(entry);
-    else this.#context.report.counts.stripped++;
-    if (this.#window.isFull) await this.#submit();
+    else if (depth > this.#context.strip) {
+      const wait = this.#place(entry);
+      if (wait !== undefined) return wait.then(() => this.#submitFull());
+    } else this.#context.report.counts.stripped++;
+    return this.#submitFull();
   }
 
   /** Leaves all folders and waits until everything is done. */
@@ -96,27 +102,27 @@ export class RestoreWalk {
     else for (const frame of frames) leaveFolder(this.#context, frame);
   }
 
-  async #place(entry: Entry): Promise<void> {
+  #place(entry: Entry): Promise<void> | undefined {
     const parent = this.#frames.top;
     const placement = placeEntry(this.#context, parent, entry);
     const { folder } = parent;
-    if (placement.step === "done" || folder === undefined) return;
+    if (placement.step === "done" || folder === undefined) return undefined;
     if (placement.step === "link") {
       this.#window.addLink({ entry, folder, name: placement.name });
-      return;
+      return undefined;
     }
-    await this.#planFile(entry, parent, placement.name, placement.to);
+    return this.#planFile(entry, parent, placement.name, placement.to);
   }
 
-  async #planFile(
+  #planFile(
     entry: Entry,
     parent: FolderFrame,
     name: string,
     to: TargetAttributes,
-  ): Promise<void> {
-    const { tree, names, report } = this.#context;
+  ): Promise<void> | undefined {
+    const { tree, names } = this.#context;
     const { folder } = parent;
-    if (tree === undefined || folder === undefined) return;
+    if (tree === undefined || folder === undefined) return undefined;
     const content = entry.content ?? { depth: 0, items: [] };
     // Written out: spreading costs as much as writing a small file.
     const target = {
@@ -132,6 +138,7 @@ export class RestoreWalk {
       dropAcl: parent.givesAcls,
       extend: this.#options.sparse || endsInHole(content),
       reportInode: entry.hardLink !== undefined,
+      inNewFolder: !parent.existed,
     };
     const file: PlannedFile = {
       entry,
@@ -142,14 +149,32 @@ export class RestoreWalk {
       isLast: true,
       chunks: 0,
     };
-    let now = { file, number: this.#window.addFile(file) };
+    const start = { file, number: this.#window.addFile(file) };
+    return this.#planWhole(start, content) ? undefined : this.#planParts(start, content);
+  }
+
+  /** The content of most small files: at most one chunk. False where it is more. */
+  #planWhole({ file, number }: NumberedFile, { depth, items }: Content): boolean {
+    const [item] = items;
+    if (depth > 0 || items.length > 1 || file.entry.size !== (item?.length ?? 0)) return false;
+    if (item === undefined) return true;
+    const { id, length } = item;
+    if (id !== null) this.#window.addChunk(number, { id, length }, 0);
+    return true;
+  }
+
+  async #planParts(start: NumberedFile, content: Content): Promise<void> {
+    const { entry } = start.file;
+    let now = start;
     try {
       now = await this.#planContent(now, content);
     } catch (error) {
       if (!hasCode(error, "blob-absent", "blob-damaged", "object-damaged")) throw error;
       now = this.#current(now);
       now.file.span ??= { fd: -1, failed: false };
-      if (!now.file.span.failed) report.failed(pathFromKey(entry.key), faultOf("read", error));
+      if (!now.file.span.failed) {
+        this.#context.report.failed(pathFromKey(entry.key), faultOf("read", error));
+      }
       now.file.span.failed = true;
       now.file.isLast = true;
     }
@@ -183,6 +208,10 @@ export class RestoreWalk {
   #current(now: NumberedFile): NumberedFile {
     const file = this.#window.files.at(-1);
     return file === undefined ? now : { file, number: this.#window.files.length - 1 };
+  }
+
+  #submitFull(): Promise<void> | undefined {
+    return this.#window.isFull ? this.#submit() : undefined;
   }
 
   async #submit(): Promise<void> {

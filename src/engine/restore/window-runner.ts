@@ -13,6 +13,8 @@ import { faultOf, type TargetFault } from "../../sources/target/target-faults.ts
 import { completeFile, createFile, discardFile } from "../../sources/target/target-file.ts";
 import { makeHardLink } from "../../sources/target/target-node.ts";
 import { type TargetTree, withFolderBelow } from "../../sources/target/target-tree.ts";
+import type { PackMemory } from "../check/pack-memory.ts";
+import { encodeFiles } from "../workers/file-columns.ts";
 import type { Written } from "../workers/restore-protocol.ts";
 import { type BlobFetcher, rangesOf } from "./blob-fetcher.ts";
 import type { FileSpan, FileWindow, PlannedFile, PlannedLink } from "./file-window.ts";
@@ -30,10 +32,17 @@ export function threadsDefault(): number {
   return availableParallelism();
 }
 
+/** Ranges that are read, or worked on: two with each worker, and the next ones. */
+export function rangesAtOnce(threads: number): number {
+  return threads * 2 + 2;
+}
+
 export interface WindowRunnerOptions {
   readonly context: RestoreContext;
   readonly tree: TargetTree;
   readonly fetcher: BlobFetcher;
+  /** What the fetcher reads into. */
+  readonly memory: PackMemory;
   /** Finds another copy of what turns out to be damaged. */
   readonly blobs: Pick<BlobReader, "findIntact">;
   readonly threads: RestoreThreads;
@@ -54,7 +63,7 @@ export class WindowRunner {
     this.#options = options;
     this.#context = options.context;
     this.#pool = new BoundedPool({
-      countMax: options.threads.count * 2 + 2,
+      countMax: rangesAtOnce(options.threads.count),
       bytesMax: fetchedBytesMax,
     });
   }
@@ -222,20 +231,22 @@ export class WindowRunner {
     signal?.throwIfAborted();
     const batch = await fetcher.fetch(range, signal);
     signal?.throwIfAborted();
-    return threads.write({
+    const written = await threads.write({
       batch,
-      files: files.map((file) => file.target),
+      files: encodeFiles(files.map((file) => file.target)),
       shared: shared.map((file) => file.span?.fd ?? -1),
       writes,
       sparse,
     });
+    for (const memory of written.memory) this.#options.memory.giveBack(memory);
+    return written;
   }
 
   async #runEmpty(files: readonly PlannedFile[]): Promise<void> {
     const batch = { packs: [], segments: [], ids: new Uint8Array(0), fields: new Float64Array(0) };
     const written = await this.#options.threads.write({
       batch,
-      files: files.map((file) => file.target),
+      files: encodeFiles(files.map((file) => file.target)),
       shared: [],
       writes: new Float64Array(0),
       sparse: false,
@@ -246,7 +257,7 @@ export class WindowRunner {
   /** `files`, the first of all, were made whole by the worker. */
   #take(
     { all, files }: Record<"all" | "files", readonly PlannedFile[]>,
-    { faults, inodes }: Omit<Written, "type" | "task">,
+    { faults, inodes }: Pick<Written, "faults" | "inodes">,
   ): void {
     const { report, links } = this.#context;
     for (const fault of faults) {

@@ -33,12 +33,17 @@ export class BatchOpener {
    */
   start(batch: BlobBatch, { lend }: { lend: boolean }): (blob: number) => Uint8Array {
     const opener = lend ? this.#lending : this.#keeping;
+    const packs: PackOpener[] = [];
+    const packOf = (pack: number): PackOpener => {
+      packs[pack] ??= this.#pack(batch.packs[pack]);
+      return packs[pack] as PackOpener;
+    };
     const bases = new Map<number, Uint8Array>();
     let basesBytes = 0;
     const openBase = (blob: number): Uint8Array => {
       const known = bases.get(blob);
       if (known !== undefined) return known;
-      const plaintext = this.#open(this.#keeping, batch, blob, undefined);
+      const plaintext = this.#open(this.#keeping, batch, packOf, blob, undefined);
       basesBytes += plaintext.length;
       if (basesBytes > basesBytesMax) {
         bases.clear();
@@ -49,11 +54,12 @@ export class BatchOpener {
     };
     return (blob) => {
       const base = batch.fields[blob * blobFieldCount + BlobField.base] ?? -1;
-      return this.#open(opener, batch, blob, base < 0 ? undefined : openBase(base));
+      return this.#open(opener, batch, packOf, blob, base < 0 ? undefined : openBase(base));
     };
   }
 
-  #pack(header: BlobBatch["packs"][number]): PackOpener {
+  #pack(header: BlobBatch["packs"][number] | undefined): PackOpener {
+    invariant(header !== undefined, "a batch has the packs of its blobs");
     const key = Buffer.from(header.wrap).latin1Slice();
     let opener = this.#packs.get(key);
     if (opener === undefined) {
@@ -64,35 +70,35 @@ export class BatchOpener {
     return opener;
   }
 
+  /** `packOf`: the pack of an ordinal in the batch. */
   #open(
     opener: BlobOpener,
     batch: BlobBatch,
+    packOf: (pack: number) => PackOpener,
     blob: number,
     base: Uint8Array | undefined,
   ): Uint8Array {
-    const field = (name: keyof typeof BlobField) =>
-      batch.fields[blob * blobFieldCount + BlobField[name]] as number;
-    const segment = batch.segments[field("segment")];
+    const { fields } = batch;
+    const first = blob * blobFieldCount;
+    const segment = batch.segments[fields[first + BlobField.segment] as number];
     if (segment === undefined) {
       throw new VarveError("blob-absent", "A blob of the file is not in the repository.");
     }
-    const header = batch.packs[field("pack")];
-    invariant(header !== undefined, "a batch has the packs of its blobs");
-    const encoding = field("encoding") as Encoding;
+    const encoding = fields[first + BlobField.encoding] as Encoding;
     if (encoding === Encoding.zstdOnBase && base === undefined) {
       throw new VarveError("blob-absent", "The base of a blob of the file is not there.");
     }
-    const id = batch.ids.subarray(blob * idBytes, (blob + 1) * idBytes);
     const facts = {
-      kind: field("kind") as BlobKind,
+      kind: fields[first + BlobField.kind] as BlobKind,
       encoding,
-      id,
-      rawLength: field("rawLength"),
-      offset: field("packOffset"),
+      id: batch.ids.subarray(blob * idBytes, (blob + 1) * idBytes),
+      rawLength: fields[first + BlobField.rawLength] as number,
+      offset: fields[first + BlobField.packOffset] as number,
     };
-    const at = field("at");
-    const sealed = segment.subarray(at, at + field("length"));
-    return opener.open(this.#pack(header), withBase(batch, blob, facts), sealed, base);
+    const at = fields[first + BlobField.at] as number;
+    const sealed = segment.subarray(at, at + (fields[first + BlobField.length] as number));
+    const pack = packOf(fields[first + BlobField.pack] as number);
+    return opener.open(pack, withBase(batch, blob, facts), sealed, base);
   }
 }
 

@@ -10,7 +10,7 @@
 import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
 import type { PackHeader } from "../../repo/format/pack-header.ts";
 import type { TargetFault } from "../../sources/target/target-faults.ts";
-import type { TargetFile } from "../../sources/target/target-file.ts";
+import type { FileColumns } from "./file-columns.ts";
 
 export interface RestoreWorkerData {
   readonly keys: RepositoryKeys;
@@ -55,7 +55,7 @@ export interface WriteTask {
   readonly task: number;
   readonly batch: BlobBatch;
   /** Files that this task makes whole. */
-  readonly files: readonly TargetFile[];
+  readonly files: FileColumns;
   /** Descriptors of files that span tasks; their ordinals follow those of `files`. */
   readonly shared: readonly number[];
   /** In the order of blobs. */
@@ -105,6 +105,8 @@ export interface FileFault extends TargetFault {
 export interface Written {
   readonly type: "written";
   readonly task: number;
+  /** That of the batch's segments, handed back. */
+  readonly memory: readonly ArrayBuffer[];
   readonly faults: readonly FileFault[];
   /** Of the files that were made whole, the inodes, or 1 when nobody asked; 0 for the others. */
   readonly inodes: BigUint64Array;

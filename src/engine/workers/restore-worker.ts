@@ -12,9 +12,11 @@ const opener = new BatchOpener(keys);
 
 takeTasks<ToRestoreWorker, FromRestoreWorker>((task, port) => {
   switch (task.type) {
-    case "write":
-      port.send(runWriteTask(opener, task));
+    case "write": {
+      const written = runWriteTask(opener, task);
+      port.send(written, [...written.memory]);
       break;
+    }
     case "open": {
       const opened = runOpenTask(opener, task);
       port.send(

@@ -7,13 +7,14 @@ import { statFd } from "../../sources/linux/write-calls.ts";
 import { faultOf, type TargetFault } from "../../sources/target/target-faults.ts";
 import {
   completeFile,
-  createFile,
   discardFile,
+  NewFiles,
   type TargetFile,
   writeAt,
   writeSparseAt,
 } from "../../sources/target/target-file.ts";
 import type { BatchOpener } from "./batch-opener.ts";
+import { decodeFiles } from "./file-columns.ts";
 import {
   type FileFault,
   type WriteTask,
@@ -40,6 +41,8 @@ export function runWriteTask(opener: BatchOpener, task: WriteTask): Written {
 
 class TaskWriter {
   readonly #task: WriteTask;
+  readonly #files: readonly TargetFile[];
+  readonly #newFiles = new NewFiles();
   readonly #faults: FileFault[] = [];
   readonly #inodes: BigUint64Array<ArrayBuffer>;
   /** Descriptor of each file, `notOpen` or `done`. */
@@ -49,7 +52,8 @@ class TaskWriter {
 
   constructor(task: WriteTask) {
     this.#task = task;
-    const count = task.files.length;
+    this.#files = decodeFiles(task.files);
+    const count = this.#files.length;
     this.#inodes = new BigUint64Array(count);
     this.#fds = new Int32Array(count + task.shared.length).fill(notOpen);
     this.#fds.set(task.shared, count);
@@ -58,7 +62,7 @@ class TaskWriter {
       const file = task.writes[at] as number;
       this.#left[file] = (this.#left[file] ?? 0) + 1;
     }
-    for (const [file, target] of task.files.entries()) {
+    for (const [file, target] of this.#files.entries()) {
       if (this.#left[file] === 0) this.#try(file, "create", () => this.#complete(file, target));
     }
   }
@@ -73,7 +77,7 @@ class TaskWriter {
 
   /** Writes one blob to all its places. */
   writeBlob(open: () => Uint8Array, from: number, to: number): void {
-    const { writes, sparse, files } = this.#task;
+    const { writes, sparse } = this.#task;
     let plaintext: Uint8Array | undefined;
     let failure: unknown;
     try {
@@ -90,20 +94,22 @@ class TaskWriter {
         if (sparse) writeSparseAt(fd, plaintext, offset);
         else writeAt(fd, plaintext, offset);
         this.#left[file] = (this.#left[file] ?? 0) - 1;
-        const target = files[file];
+        const target = this.#files[file];
         if (this.#left[file] === 0 && target !== undefined) this.#complete(file, target);
       });
     }
   }
 
   finish(): Written {
-    return { type: "written", task: this.#task.task, faults: this.#faults, inodes: this.#inodes };
+    const { task, batch } = this.#task;
+    const memory = batch.segments.map(({ buffer }) => buffer);
+    return { type: "written", task, memory, faults: this.#faults, inodes: this.#inodes };
   }
 
   #fd(file: number): number {
     let fd = this.#fds[file] ?? notOpen;
     if (fd === notOpen) {
-      fd = createFile(this.#task.files[file] as TargetFile);
+      fd = this.#newFiles.create(this.#files[file] as TargetFile);
       this.#fds[file] = fd;
     }
     return fd;
@@ -116,7 +122,7 @@ class TaskWriter {
     } catch (error) {
       this.#give(file, faultOf(operation, error), true);
       const fd = this.#fds[file] ?? notOpen;
-      const target = this.#task.files[file];
+      const target = this.#files[file];
       this.#fds[file] = done;
       if (target !== undefined && fd >= 0) discardFile(fd, target);
     }
@@ -128,7 +134,8 @@ class TaskWriter {
     // From here on the descriptor is no longer ours, whatever happens.
     this.#fds[file] = done;
     try {
-      for (const fault of completeFile(fd, target)) this.#give(file, fault, false);
+      const has = this.#newFiles.given(target);
+      for (const fault of completeFile(fd, target, has)) this.#give(file, fault, false);
     } catch (error) {
       this.#inodes[file] = 0n;
       throw error;

@@ -149,9 +149,9 @@ function makeAead(sealing: Context, opening: Context, ownKey: Uint8Array): Aead 
       invariant(sealing.end(), "a message can be sealed");
       sealing.tag(getTag, target.subarray(plaintext.length));
     },
-    tryOpen: (sealed, nonce, aad) => {
+    tryOpen: (sealed, nonce, aad, into) => {
       const end = sealed.length - tagBytes;
-      const plaintext = Buffer.allocUnsafeSlow(end);
+      const plaintext = into === undefined ? Buffer.allocUnsafeSlow(end) : into.subarray(0, end);
       opening.begin(ownKey, nonce, aad);
       opening.tag(setTag, sealed.subarray(end));
       opening.text(plaintext, sealed.subarray(0, end));

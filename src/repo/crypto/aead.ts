@@ -17,9 +17,15 @@ export interface Aead {
   sealInto(target: Uint8Array, plaintext: Uint8Array, nonce: Uint8Array, aad: Uint8Array): void;
   /**
    * The plaintext as a new array on a buffer of its own; undefined when the tag, at the end of
-   * `sealed`, is not that of the rest.
+   * `sealed`, is not that of the rest. It may instead lie at the beginning of `into`, which has
+   * room for it; what `into` holds after a failure must not be used.
    */
-  tryOpen(sealed: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Uint8Array | undefined;
+  tryOpen(
+    sealed: Uint8Array,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    into?: Uint8Array,
+  ): Uint8Array | undefined;
 }
 
 /** `key`: 32 bytes; copied. */

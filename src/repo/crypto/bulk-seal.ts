@@ -56,9 +56,17 @@ export class BulkCipher {
     return sealed;
   }
 
-  /** The plaintext as a new array, or undefined when these do not belong together. */
-  tryOpen(sealed: Uint8Array, nonce: Uint8Array, aad: Uint8Array): Uint8Array | undefined {
-    return sealed.length < tagBytes ? undefined : this.#aead.tryOpen(sealed, nonce, aad);
+  /**
+   * The plaintext as a new array, or undefined when these do not belong together. It may instead
+   * lie at the beginning of `into`, which has room for it.
+   */
+  tryOpen(
+    sealed: Uint8Array,
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    into?: Uint8Array,
+  ): Uint8Array | undefined {
+    return sealed.length < tagBytes ? undefined : this.#aead.tryOpen(sealed, nonce, aad, into);
   }
 
   /** The plaintext as a new array; `blob-damaged` when it does not open. */

@@ -164,7 +164,8 @@ export function decodeTrailer(bytes: Uint8Array, packSize: number): PackTrailer 
 }
 
 function nonce(domain: number, offset: number): Uint8Array {
-  const bytes = Buffer.alloc(12);
+  // From Node's pool: memory of its own for each blob is dear to make and to collect.
+  const bytes = Buffer.allocUnsafe(12);
   bytes.writeUInt32LE(domain, 0);
   bytes.writeUInt32LE(offset % 2 ** 32, 4);
   bytes.writeUInt32LE(Math.floor(offset / 2 ** 32), 8);

@@ -110,7 +110,7 @@ export class FaultStore implements Store {
     name: string,
     offset: number,
     length: number,
-    options?: StoreCallOptions,
+    options?: StoreGetOptions,
   ): Promise<Uint8Array> {
     const call = () => this.#inner.getRange(name, offset, length, options);
     return this.#damaged(await this.#read("getRange", name, call));

@@ -118,13 +118,13 @@ export class LocalStore implements Store {
     name: string,
     offset: number,
     length: number,
-    { signal }: StoreCallOptions = {},
+    { signal, into }: StoreGetOptions = {},
   ): Promise<Uint8Array> {
     checkRange(offset, length);
     return this.#withObject(name, signal, async (handle, size) => {
       if (offset + length > size) throw objectTooShort(name, this.url, { offset, length }, size);
       checkReadSize(name, this.url, length);
-      return this.#readExactly(handle, { name, offset, length, size }, signal);
+      return this.#readExactly(handle, { name, offset, length, size }, signal, into);
     });
   }
 

@@ -66,7 +66,7 @@ export interface Store {
     name: string,
     offset: number,
     length: number,
-    options?: StoreCallOptions,
+    options?: StoreGetOptions,
   ): Promise<Uint8Array>;
 
   /** Size in bytes; `object-absent` when it is not there. */

@@ -38,6 +38,9 @@ export interface TargetAttributes {
   readonly xattrs?: readonly Xattr[] | undefined;
 }
 
+/** What something has without our doing. */
+export type GivenAttributes = Pick<TargetAttributes, "mode" | "uid" | "gid">;
+
 type Step = (operation: string, act: () => void) => boolean;
 
 /** Runs steps, turning failures into `faults`. */
@@ -53,18 +56,33 @@ function stepsInto(faults: TargetFault[]): Step {
   };
 }
 
-/** Sets all attributes of an open file or folder; faults are added to `faults`. */
-export function applyToFd(fd: number, to: TargetAttributes, faults: TargetFault[]): void {
+/**
+ * Sets all attributes of an open file or folder, less those that it `has`; faults are added to
+ * `faults`.
+ */
+export function applyToFd(
+  fd: number,
+  to: TargetAttributes,
+  faults: TargetFault[],
+  has?: GivenAttributes,
+): void {
   const step = stepsInto(faults);
   let { mode } = to;
-  if (to.uid !== unchangedId || to.gid !== unchangedId) {
-    if (!step("owner", () => chownFd(fd, to.uid, to.gid))) mode &= ~setIds;
+  if (has === undefined || !isOwnedAsWanted(has, to)) {
+    if (to.uid !== unchangedId || to.gid !== unchangedId) {
+      if (!step("owner", () => chownFd(fd, to.uid, to.gid))) mode &= ~setIds;
+    }
   }
   for (const { name, value } of to.xattrs ?? []) {
     step(`xattr ${name}`, () => setXattrFd(fd, name, value));
   }
-  step("mode", () => chmodFd(fd, mode));
+  if (has?.mode !== mode) step("mode", () => chmodFd(fd, mode));
   step("times", () => setTimesFd(fd, to.mtimeNs));
+}
+
+function isOwnedAsWanted(has: GivenAttributes, to: TargetAttributes): boolean {
+  const { uid, gid } = to;
+  return (uid === unchangedId || uid === has.uid) && (gid === unchangedId || gid === has.gid);
 }
 
 /**
@@ -129,8 +147,7 @@ export function givesAcls(fd: number): boolean {
 export function hasAttributes(stat: StatAt, to: TargetAttributes, withMode: boolean): boolean {
   return (
     stat.mtimeNs === to.mtimeNs &&
-    (to.uid === unchangedId || stat.uid === to.uid) &&
-    (to.gid === unchangedId || stat.gid === to.gid) &&
+    isOwnedAsWanted(stat, to) &&
     (!withMode || (stat.mode & 0o7777) === to.mode)
   );
 }

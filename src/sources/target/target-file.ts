@@ -9,9 +9,10 @@ import {
   openAt,
   removeXattrFd,
   renameAt,
+  statFd,
   unlinkAt,
 } from "../linux/write-calls.ts";
-import { applyToFd, type TargetAttributes } from "./target-attributes.ts";
+import { applyToFd, type GivenAttributes, type TargetAttributes } from "./target-attributes.ts";
 import type { TargetFault } from "./target-faults.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = fs.constants;
@@ -31,11 +32,16 @@ export interface TargetFile extends TargetAttributes {
   readonly extend: boolean;
   /** Further names will be made of it. */
   readonly reportInode: boolean;
+  /** The folder was made by this restore, is open to its owner only, and gives no ACL. */
+  readonly inNewFolder: boolean;
 }
 
-/** Makes the empty file under its temporary name; only we may read it. The caller closes it. */
-export function createFile(file: TargetFile): number {
-  const fd = openAt(file.folder, file.temporaryName, createFlags, ownerOnly);
+/**
+ * Makes the empty file under its temporary name; only we may read it, unless another mode is
+ * given. The caller closes it.
+ */
+export function createFile(file: TargetFile, mode = ownerOnly): number {
+  const fd = openAt(file.folder, file.temporaryName, createFlags, mode);
   if (file.dropAcl) {
     try {
       removeXattrFd(fd, "system.posix_acl_access");
@@ -45,6 +51,52 @@ export function createFile(file: TargetFile): number {
     }
   }
   return fd;
+}
+
+const setIdsAndSticky = 0o7000;
+
+/**
+ * Makes files that need not be given what they are born with. Into a new folder nobody else can
+ * come, so files are made there with their final mode. The first of each mode is looked at: what
+ * the system made of the mode (umask) and whom it gave the file to (setgid of the folder, mount
+ * options, file systems that know no owners) is the same for all others in the folder.
+ *
+ * For one task at a time, while its folders stay open: descriptors are what tells folders apart.
+ */
+export class NewFiles {
+  #folder = -1;
+  readonly #given = new Map<number, GivenAttributes>();
+
+  /** As `createFile`. */
+  create(file: TargetFile): number {
+    if (!isBornWhole(file)) return createFile(file);
+    const fd = createFile(file, file.mode);
+    if (this.#folder !== file.folder) this.#given.clear();
+    this.#folder = file.folder;
+    if (!this.#given.has(file.mode)) this.#look(fd, file);
+    return fd;
+  }
+
+  #look(fd: number, file: TargetFile): void {
+    try {
+      const { mode, uid, gid } = statFd(fd);
+      this.#given.set(file.mode, { mode: mode & 0o7777, uid, gid });
+    } catch (error) {
+      discardFile(fd, file);
+      throw error;
+    }
+  }
+
+  /** What a file that was made here has already; undefined when that is not known. */
+  given(file: TargetFile): GivenAttributes | undefined {
+    if (this.#folder !== file.folder || !isBornWhole(file)) return undefined;
+    return this.#given.get(file.mode);
+  }
+}
+
+/** A change of owner takes setuid and setgid away, and the attributes may need another mode. */
+function isBornWhole({ inNewFolder, mode, xattrs }: TargetFile): boolean {
+  return inNewFolder && (mode & setIdsAndSticky) === 0 && xattrs === undefined;
 }
 
 /** Writes all of `bytes` at `offset`. */
@@ -74,14 +126,14 @@ export function writeSparseAt(fd: number, bytes: Uint8Array, offset: number): vo
 }
 
 /**
- * Gives the filled file its size and attributes, closes it and renames it. Throws when it cannot
- * have its name; attributes that could not be set are returned.
+ * Gives the filled file its size and the attributes that it does not have yet, closes it and
+ * renames it. Throws when it cannot have its name; attributes that could not be set are returned.
  */
-export function completeFile(fd: number, file: TargetFile): TargetFault[] {
+export function completeFile(fd: number, file: TargetFile, has?: GivenAttributes): TargetFault[] {
   const faults: TargetFault[] = [];
   try {
     if (file.extend) fs.ftruncateSync(fd, file.size);
-    applyToFd(fd, file, faults);
+    applyToFd(fd, file, faults, has);
   } catch (error) {
     discardFile(fd, file);
     throw error;

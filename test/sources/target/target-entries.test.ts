@@ -56,6 +56,7 @@ function fileOf(name: string, more: Partial<TargetFile> = {}): TargetFile {
     dropAcl: false,
     extend: true,
     reportInode: false,
+    inNewFolder: false,
     mode: 0o640,
     uid: unchangedId,
     gid: unchangedId,
