@@ -2,23 +2,29 @@
  * Which chunk of the parent's file stood in the place of a chunk of the present one: the base that
  * a new chunk is likely to be similar to (docs/architecture.md, "Similar blobs").
  *
- * Only lengths and offsets are looked at, so that places are known before anything is hashed. A
- * change of a few bytes seldom moves a cut: most chunks keep their length but for those bytes, and
- * lengths that agree tell how far the content has shifted. What nothing agrees with is taken for
- * the parent's chunk at the same distance from the last place that did. A wrong guess costs time,
- * never data.
+ * Only lengths and offsets are looked at, so that places are known before anything is hashed. Cuts
+ * are made by content: most of them stay when rows change, come and go, so that chunks follow each
+ * other as they did, each a little longer or shorter. Where a chunk ends as one of the parent's
+ * does, or as two do that became one, both files are known to be at the same point again. Behind
+ * what was inserted or removed, lengths in a row tell. A wrong guess costs time, never data.
  */
 import type { ContentItem } from "../../base/entry.ts";
 import type { BlobId } from "../../base/ids.ts";
 import type { PlacedItem } from "../../repo/format/content-list.ts";
 
-/** Lengths agree that differ by at most so many bytes, or by this part of the length. */
-const agreementBytes = 200;
-const agreementPart = 1 / 1024;
-/** Chunks before and behind the expected one that are looked at for a length that agrees. */
-const nearby = 4;
-/** Chunks around it in which two lengths in a row are looked for, behind a long insertion. */
+/** Part of its length by which a chunk may have grown or shrunk, and end at the same cut. */
+const sameCutPart = 1 / 20;
+/** Of the parent's chunks, so many may have become one. */
+const joinedMax = 3;
+/**
+ * When so many chunks in a row ended at no cut of the parent, their place is looked for: as many of
+ * the parent's, one after the other, that are as long as they are. Two in a row were too few.
+ */
+const missesMax = 3;
+/** Chunks around the expected one that are looked at then. */
 const farAway = 512;
+/** Part of a length within which lengths agree then. */
+const agreementPart = 1 / 50;
 /** Chunks kept before the present one, for what moved towards the end. */
 const kept = 1024;
 
@@ -35,7 +41,9 @@ export class BasePlaces {
   #isAll: boolean;
   /** How much further the parent's bytes lie than the present file's. */
   #shift = 0;
-  #lengthBefore = 0;
+  /** Lengths of the last chunks of the present file. */
+  readonly #recent: number[] = [];
+  #misses = 0;
 
   private constructor(runs: AsyncIterator<readonly PlacedItem[]> | undefined) {
     this.#runs = runs;
@@ -78,30 +86,51 @@ export class BasePlaces {
 
   /** Undefined when the parent's file had nothing there. */
   find(offset: number, length: number): BlobId | undefined {
+    this.#recent.push(length);
+    if (this.#recent.length > missesMax) this.#recent.shift();
     const expected = this.#nearest(offset + this.#shift);
-    const agreeing = this.#agreeing(expected, length);
-    this.#lengthBefore = length;
-    if (agreeing !== undefined) {
-      this.#shift = agreeing.start - offset;
-      return agreeing.id;
+    const place = this.#endingAlike(expected, offset, length);
+    if (place !== undefined) {
+      this.#misses = 0;
+      return place.id;
     }
-    const middle = offset + this.#shift + length / 2;
-    const place = this.#places[this.#lastAtOrBefore(middle)];
-    return place !== undefined && middle < place.start + place.length ? place.id : undefined;
-  }
-
-  #agreeing(expected: number, length: number): Place | undefined {
-    for (let distance = 0; distance <= nearby; distance++) {
-      for (const at of [expected + distance, expected - distance]) {
-        const place = this.#places[at];
-        if (place !== undefined && agree(place.length, length)) return place;
+    if (++this.#misses >= missesMax) {
+      const again = this.#afterAlike(expected);
+      if (again !== undefined) {
+        this.#misses = 0;
+        this.#shift = again.start - offset;
+        return again.id;
       }
     }
-    for (let distance = nearby + 1; distance <= farAway; distance++) {
+    const middle = offset + this.#shift + length / 2;
+    const around = this.#places[this.#lastAtOrBefore(middle)];
+    return around !== undefined && middle < endOf(around) ? around.id : undefined;
+  }
+
+  /** Of the parent's chunks that became this one, the longest; the shift is known anew then. */
+  #endingAlike(first: number, offset: number, length: number): Place | undefined {
+    const start = this.#places[first]?.start ?? 0;
+    let longest: Place | undefined;
+    for (const place of this.#places.slice(first, first + joinedMax)) {
+      if (place.length > (longest?.length ?? 0)) longest = place;
+      const end = endOf(place);
+      if (Math.abs(end - start - length) > length * sameCutPart) continue;
+      this.#shift = end - (offset + length);
+      return longest;
+    }
+    return undefined;
+  }
+
+  /** The nearest place that ends a row of places as long as the last chunks. */
+  #afterAlike(expected: number): Place | undefined {
+    const first = 1 - this.#recent.length;
+    for (let distance = 0; distance <= farAway; distance++) {
       for (const at of [expected + distance, expected - distance]) {
-        const [before, place] = [this.#places[at - 1], this.#places[at]];
-        if (before === undefined || place === undefined) continue;
-        if (agree(place.length, length) && agree(before.length, this.#lengthBefore)) return place;
+        const agrees = (length: number, i: number) => {
+          const place = this.#places[at + first + i];
+          return place !== undefined && isNear(place.length, length);
+        };
+        if (this.#recent.every(agrees)) return this.#places[at];
       }
     }
     return undefined;
@@ -127,6 +156,10 @@ export class BasePlaces {
   }
 }
 
-function agree(a: number, b: number): boolean {
-  return Math.abs(a - b) <= Math.max(agreementBytes, b * agreementPart);
+function endOf({ start, length }: Place): number {
+  return start + length;
+}
+
+function isNear(a: number, b: number): boolean {
+  return Math.abs(a - b) <= b * agreementPart;
 }
