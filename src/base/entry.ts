@@ -56,6 +56,15 @@ export interface EntryMeta {
   readonly size: number;
 }
 
+/**
+ * Where the times and the inode of an entry lie in memory: mtime, ctime, inode, each of 64 bits and
+ * little-endian. Whoever compares very many entries compares these words: no bigint is made.
+ */
+export interface Stamp {
+  readonly stampView: DataView;
+  readonly stampAt: number;
+}
+
 export interface Entry extends EntryMeta {
   /** Files only; the lengths of all items add up to `size`. */
   readonly content?: Content;
@@ -72,3 +81,6 @@ export interface Entry extends EntryMeta {
    */
   readonly hardLink?: number;
 }
+
+/** An entry of a catalog that is stored. */
+export interface StoredEntry extends Entry, Stamp {}

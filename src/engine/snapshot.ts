@@ -26,9 +26,10 @@ import { adoptPendingPacks } from "../repo/pending-packs.ts";
 import type { Repository } from "../repo/repository.ts";
 import { Session, withSession } from "../repo/session.ts";
 import type { SnapshotRecord } from "../repo/snapshot-list.ts";
+import { OpenTargets } from "../sources/open-targets.ts";
 import type { AbsentSource } from "../sources/source-globs.ts";
 import { normalizePath } from "../sources/source-plan.ts";
-import { TreeWalker, type TreeWalkerOptions } from "../sources/tree-walker.ts";
+import type { TreeWalkerOptions } from "../sources/tree-walker.ts";
 import { commitSnapshot } from "./commit-snapshot.ts";
 import { BaseFetcher } from "./snapshot/base-fetcher.ts";
 import { isContentPresent } from "./snapshot/content-presence.ts";
@@ -42,6 +43,7 @@ import {
   TreeSnapshot,
   type TreeSnapshotResult,
 } from "./snapshot/tree-snapshot.ts";
+import { type Walk, type Walks, WalkThread } from "./snapshot/walk-thread.ts";
 
 export type { SnapshotProblem, SnapshotProgress } from "./snapshot/tree-snapshot.ts";
 
@@ -54,7 +56,9 @@ export interface SnapshotOptions {
   readonly roots: readonly RawPath[];
   /** What was named besides, but is not there: told as problems, and noted in the manifest. */
   readonly absent?: readonly AbsentSource[];
-  readonly walk: Omit<TreeWalkerOptions, "roots">;
+  readonly walk: Omit<TreeWalkerOptions, "roots" | "owners">;
+  /** Where the walk is done: in a thread that was started before, or else in one of its own. */
+  readonly walks?: Walks;
   readonly host: string;
   readonly tags: readonly string[];
   /** Groups snapshots for retention; made from host and paths when not given. */
@@ -100,8 +104,22 @@ export async function createSnapshot(
   repo: Repository,
   options: SnapshotOptions,
 ): Promise<SnapshotResult> {
+  if (options.walks !== undefined) return tryToCreate(repo, options, options.walks);
+  const thread = new WalkThread();
+  try {
+    return await tryToCreate(repo, options, thread);
+  } finally {
+    await thread.close();
+  }
+}
+
+async function tryToCreate(
+  repo: Repository,
+  options: SnapshotOptions,
+  walks: Walks,
+): Promise<SnapshotResult> {
   for (let attempt = 1; ; attempt++) {
-    const work = (session: Session) => new SnapshotRun(repo, options, session).run();
+    const work = (session: Session) => new SnapshotRun(repo, options, session).run(walks);
     try {
       if (options.dryRun === true) return await work(Session.unseen(repo));
       return await withSession(repo, "snapshot", work);
@@ -137,6 +155,7 @@ class SnapshotRun {
   readonly #repo: Repository;
   readonly #options: SnapshotOptions;
   readonly #session: Session;
+  readonly #startedNs: bigint;
   #lostPacks: readonly number[] = [];
   #problems = 0;
 
@@ -144,12 +163,23 @@ class SnapshotRun {
     this.#repo = repo;
     this.#options = options;
     this.#session = session;
+    this.#startedNs = repo.clock.nowNs();
   }
 
-  async run(): Promise<SnapshotResult> {
+  /** The walk begins while the index is still being loaded. */
+  async run(walks: Walks): Promise<SnapshotResult> {
+    const { walk: plan, roots, signal } = this.#options;
+    const walk = walks.begin({ ...plan, roots }, signal);
+    try {
+      return await this.#take(walk);
+    } finally {
+      await walk.end();
+    }
+  }
+
+  async #take(walk: Walk): Promise<SnapshotResult> {
     const repo = this.#repo;
     const options = this.#options;
-    const startedNs = repo.clock.nowNs();
     await repo.loadIndex(options.signal);
     const { view } = repo;
     const { generation } = view;
@@ -162,7 +192,7 @@ class SnapshotRun {
     const work = async (writer: BlobWriter) => {
       if (!dryRun) adoptedPacks = await adoptPendingPacks(repo, writer);
       try {
-        const outcome = await this.#readTrees(writer, parent, generation);
+        const outcome = await this.#readTrees(walk, writer, parent, generation);
         return { outcome, added: writer.added };
       } catch (error) {
         // What is stored already is worth keeping: the next run finds it.
@@ -171,7 +201,7 @@ class SnapshotRun {
       }
     };
     const { outcome, added } = await withBlobWriter(repo, this.#session, work, dryRun);
-    const snapshot = this.#manifest(startedNs, outcome, added, previous);
+    const snapshot = this.#manifest(outcome, added, previous);
     // What an older one shows is not what stands as the latest.
     const unchanged =
       parent !== undefined && parent === previous && showsTheSame(parent.snapshot, outcome);
@@ -206,6 +236,7 @@ class SnapshotRun {
   }
 
   async #readTrees(
+    walk: Walk,
     writer: BlobWriter,
     parent: SnapshotRecord | undefined,
     generation: number,
@@ -239,10 +270,10 @@ class SnapshotRun {
       signal: options.signal,
       readList: (id: BlobId) => repo.blobs.read(BlobKind.list, id),
     };
-    const walker = new TreeWalker({ ...options.walk, roots: options.roots });
     try {
       const tree = new TreeSnapshot({
-        walker,
+        walk,
+        targets: new OpenTargets(options.roots),
         writer,
         workers,
         cutSeed: keys.cutSeed,
@@ -283,7 +314,6 @@ class SnapshotRun {
   }
 
   #manifest(
-    startedNs: bigint,
     outcome: TreeOutcome,
     added: BlobWriter["added"],
     previous: SnapshotRecord | undefined,
@@ -293,8 +323,8 @@ class SnapshotRun {
     const dryAdded = { blobs: chunks, bytes: 0, rawBytes };
     return {
       version: 1,
-      timeNs: options.timeNs ?? startedNs,
-      startedNs,
+      timeNs: options.timeNs ?? this.#startedNs,
+      startedNs: this.#startedNs,
       endedNs: this.#repo.clock.nowNs(),
       host: options.host,
       user: this.#repo.host.user,

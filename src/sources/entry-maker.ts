@@ -5,11 +5,17 @@ import type { FileStat } from "./linux/read-calls.ts";
 import { OwnerNames } from "./owners.ts";
 import type { SourceEntry } from "./source-entry.ts";
 
+export type OwnerLookup = Pick<OwnerNames, "user" | "group">;
+
 export class EntryMaker {
-  readonly #owners = new OwnerNames();
+  readonly #owners: OwnerLookup;
   readonly #devices = new Map<number, number>();
   #lastDevice = -1;
   #lastOrdinal = 0;
+
+  constructor(owners: OwnerLookup = new OwnerNames()) {
+    this.#owners = owners;
+  }
 
   make(key: CatalogKey, type: EntryType, stat: FileStat): SourceEntry {
     return {

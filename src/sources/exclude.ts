@@ -36,12 +36,15 @@ interface RuleBlock {
 const fitsName = (test: NameMatcher, name: string) => test(name);
 
 export class ExcludeRules {
+  /** What it was made of, so that another thread can make the same. */
+  readonly rules: readonly RawPath[];
   /** The last block first. */
   readonly #blocks: RuleBlock[] = [];
   readonly #reversed: string[] = [];
 
   /** Throws `usage` for a rule that makes no sense. */
   constructor(rules: readonly RawPath[]) {
+    this.rules = rules;
     for (const rule of rules) this.#add(rule);
   }
 

@@ -15,10 +15,9 @@ import os from "node:os";
 import { EntryType, type Xattr } from "../base/entry.ts";
 import { invariant } from "../base/errors.ts";
 import type { CatalogKey, RawPath } from "../base/raw-path.ts";
-import { EntryMaker } from "./entry-maker.ts";
+import { EntryMaker, type OwnerLookup } from "./entry-maker.ts";
 import { entryTypeOf } from "./entry-type.ts";
 import type { ExcludeRules, PresenceRule } from "./exclude.ts";
-import { tryOpenFile } from "./file-reader.ts";
 import type { SystemError } from "./linux/libc.ts";
 import {
   type FileStat,
@@ -32,7 +31,7 @@ import {
 import { NameList } from "./name-list.ts";
 import { type OpenFolder, OpenFolders } from "./open-folders.ts";
 import { hasTag } from "./presence-tags.ts";
-import type { OpenTarget, SourceEntry, WalkItem, WalkProblem } from "./source-entry.ts";
+import type { SourceEntry, WalkItem, WalkProblem } from "./source-entry.ts";
 import { type PlanNode, planRoots } from "./source-plan.ts";
 import { walkFailure, walkNote } from "./walk-problems.ts";
 
@@ -41,8 +40,6 @@ export type { OpenTarget, SourceEntry, WalkItem, WalkProblem } from "./source-en
 const { S_IFREG, S_IFDIR, S_IFLNK } = fs.constants;
 const { EACCES, ENOENT, ENOTDIR } = os.constants.errno;
 
-/** Below PATH_MAX (4,096 with the NUL at the end). */
-const openPathMax = 3900;
 const openFoldersMax = 256;
 
 export interface TreeWalkerOptions {
@@ -57,6 +54,8 @@ export interface TreeWalkerOptions {
   readonly oneFileSystem?: boolean | undefined;
   /** Descriptors of folders held at a time. */
   readonly openFoldersMax?: number | undefined;
+  /** Where owners get their names from; the system's user database. Main thread only. */
+  readonly owners?: OwnerLookup | undefined;
 }
 
 /** A folder that is being walked. */
@@ -64,7 +63,6 @@ interface Level {
   readonly key: CatalogKey;
   /** What comes before the names of its entries. */
   readonly keyPrefix: string;
-  readonly pathPrefix: string;
   readonly plan: PlanNode | undefined;
   /** All its entries are wanted; otherwise only those of the plan. */
   readonly isWhole: boolean;
@@ -89,7 +87,7 @@ export class TreeWalker {
   readonly #oneFileSystem: boolean;
   readonly #excludeIfPresent: readonly PresenceRule[];
   readonly #largerThan: number;
-  readonly #maker = new EntryMaker();
+  readonly #maker: EntryMaker;
   readonly #plan: PlanNode;
   readonly #folders: OpenFolders;
   readonly #levels: Level[] = [];
@@ -105,6 +103,7 @@ export class TreeWalker {
     this.#oneFileSystem = options.oneFileSystem ?? false;
     this.#excludeIfPresent = options.excludeIfPresent ?? [];
     this.#largerThan = options.excludeLargerThan ?? Number.POSITIVE_INFINITY;
+    this.#maker = new EntryMaker(options.owners);
     this.#plan = planRoots(options.roots);
     this.#folders = new OpenFolders(options.openFoldersMax ?? openFoldersMax);
   }
@@ -131,28 +130,23 @@ export class TreeWalker {
 
   /**
    * Extended attributes of the present entry, for all but regular files. Those that cannot be read
-   * are left out, and the walk yields a problem for each.
+   * are left out; `onProblem` is told of each, or else the walk yields a problem.
    */
-  xattrs(): readonly Xattr[] {
+  xattrs(
+    onProblem: (problem: WalkProblem) => void = (problem) => this.#problems.push(problem),
+  ): readonly Xattr[] {
     const key = this.#key();
     const onFault = (name: string, error: SystemError) =>
-      this.#fail(key, `xattr ${name}`, -error.errno);
+      onProblem(walkFailure(key, `xattr ${name}`, -error.errno, false));
     try {
       const fd = this.#folders.fd();
       if (!this.#isInside) return xattrsOfPath(procPath(fd, this.#name()), false, onFault);
       if (this.#level().isListable) return xattrsOfFd(fd, onFault);
       return xattrsOfPath(procPath(fd), true, onFault);
     } catch (error) {
-      this.#fail(key, "xattr", -(error as SystemError).errno);
+      onProblem(walkFailure(key, "xattr", -(error as SystemError).errno, false));
       return [];
     }
-  }
-
-  /** How to open the present file, in any thread. Never throws; see OpenTarget. */
-  openTarget(): OpenTarget {
-    const path = `${this.#level().pathPrefix}${this.#name()}` as RawPath;
-    if (path.length <= openPathMax) return { path };
-    return { fd: tryOpenFile(this.#folders.fd(), this.#name()) };
   }
 
   #level(): Level {
@@ -191,7 +185,6 @@ export class TreeWalker {
     this.#levels.push({
       key,
       keyPrefix: parent === undefined ? "" : `${key}\0`,
-      pathPrefix: parent === undefined ? "/" : `${parent.pathPrefix}${folder.name}/`,
       plan,
       isWhole,
       isNamed: plan?.isRoot === true,

@@ -44,9 +44,9 @@ async function whileWalking(
   more: Partial<SnapshotOptions> = {},
 ) {
   const problems: SnapshotProblem[] = [];
-  const excludes = watchWalk((path) => change(path.slice(place.root.length + 1)));
+  const walks = watchWalk((path) => change(path.slice(place.root.length + 1)));
   const onProblem = (problem: SnapshotProblem) => problems.push(problem);
-  const result = await takeSnapshot(repo, place.root, { walk: { excludes }, onProblem, ...more });
+  const result = await takeSnapshot(repo, place.root, { walks, onProblem, ...more });
   const told = problems.map(({ path, code, severity }) => {
     return `${severity} ${code} ${path.slice(place.root.length + 1)}`;
   });

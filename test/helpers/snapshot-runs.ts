@@ -5,12 +5,17 @@ import { systemClock } from "../../src/base/clock.ts";
 import { hasCode } from "../../src/base/errors.ts";
 import type { RawPath } from "../../src/base/raw-path.ts";
 import { checkRepository } from "../../src/engine/check.ts";
+import type { Walk, Walks } from "../../src/engine/snapshot/walk-thread.ts";
 import { createSnapshot, type SnapshotOptions } from "../../src/engine/snapshot.ts";
+import { walkInBatches } from "../../src/engine/workers/walk-batches.ts";
+import { walkSlotBytes } from "../../src/engine/workers/walk-protocol.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import type { SnapshotRecord } from "../../src/repo/snapshot-list.ts";
 import type { FaultPlan, OperationKind } from "../../src/repo/store/fault-store.ts";
 import type { ObjectInfo, Store } from "../../src/repo/store/store.ts";
-import type { ExcludeRules } from "../../src/sources/exclude.ts";
+import { OwnerNames } from "../../src/sources/owners.ts";
+import { TreeWalker, type TreeWalkerOptions } from "../../src/sources/tree-walker.ts";
+import { WalkRecords } from "../../src/sources/walk-records.ts";
 import { type Shown, shownBySnapshot } from "./snapshot-shown.ts";
 
 export const runsLong = process.env["VARVE_TEST_LONG"] === "1";
@@ -46,15 +51,39 @@ export class TestClock implements Clock {
 }
 
 /**
- * Rules that exclude nothing and tell of every entry below the roots: when `visit` is called the
- * walk has looked at the entry's metadata, and nobody has opened it yet.
+ * Walks in this thread that tell of every entry below the roots: when `visit` is called the walk
+ * has looked at the entry's metadata, and nobody has opened it yet.
  */
-export function watchWalk(visit: (path: string) => void): ExcludeRules {
+export function watchWalk(visit: (path: string) => void): Walks {
   const excludes = (names: readonly string[], count: number) => {
     visit(`/${names.slice(0, count).join("/")}`);
     return false;
   };
-  return { excludes } as unknown as ExcludeRules;
+  return {
+    begin: (options) => walkHere({ ...options, excludes: { rules: [], excludes } as never }),
+  };
+}
+
+/** All of a walk at once, without a thread. */
+function walkHere(options: TreeWalkerOptions): Walk {
+  const slot = new ArrayBuffer(walkSlotBytes);
+  const batches: ArrayBuffer[] = [];
+  walkInBatches(new TreeWalker(options), slot, {
+    slot: () => 0,
+    isHungry: () => false,
+    isStopped: () => false,
+    give: (length, own) => batches.push(own ?? slot.slice(0, length)),
+  });
+  const records = new WalkRecords(new OwnerNames());
+  return {
+    records,
+    nextBatch: async () => {
+      const batch = batches.shift();
+      if (batch !== undefined) records.begin(batch, 0, batch.byteLength);
+      return batch !== undefined;
+    },
+    end: async () => undefined,
+  };
 }
 
 /** A plan for a FaultStore that writes down what was asked, as "put sessions". */

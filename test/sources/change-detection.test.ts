@@ -4,7 +4,22 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type EntryMeta, EntryType } from "../../src/base/entry.ts";
 import type { CatalogKey } from "../../src/base/raw-path.ts";
-import { isUnchanged } from "../../src/sources/change-detection.ts";
+import * as detection from "../../src/sources/change-detection.ts";
+
+const stamped = (entry: EntryMeta): detection.Stamped => {
+  const stampView = new DataView(new ArrayBuffer(32));
+  stampView.setBigInt64(8, entry.mtimeNs, true);
+  stampView.setBigInt64(16, entry.ctimeNs, true);
+  stampView.setBigUint64(24, entry.inode, true);
+  return { type: entry.type, size: entry.size, stampView, stampAt: 8 };
+};
+
+const isUnchanged = (
+  parent: EntryMeta,
+  now: EntryMeta,
+  parentStartedNs: bigint,
+  options: detection.ChangeDetectionOptions = {},
+) => detection.isUnchanged(stamped(parent), stamped(now), parentStartedNs, options);
 
 const second = 1_000_000_000n;
 const started = 1_700_000_000n * second;

@@ -1,6 +1,7 @@
 /** Runs a walk to its end and writes down what it yields, for tests. */
 import { EntryType } from "../../src/base/entry.ts";
 import { type CatalogKey, pathFromKey, type RawPath } from "../../src/base/raw-path.ts";
+import { OpenTargets } from "../../src/sources/open-targets.ts";
 import {
   type OpenTarget,
   type SourceEntry,
@@ -24,7 +25,7 @@ export interface WalkReport {
   readonly problems: WalkProblem[];
 }
 
-function look(walker: TreeWalker, entry: SourceEntry): Walked {
+function look(walker: TreeWalker, targets: OpenTargets, entry: SourceEntry): Walked {
   const isFile = entry.type === EntryType.file;
   return {
     entry,
@@ -34,7 +35,7 @@ function look(walker: TreeWalker, entry: SourceEntry): Walked {
           .xattrs()
           .map(({ name, value }) => `${name}=${Buffer.from(value).toString("latin1")}`),
     link: entry.type === EntryType.symlink ? walker.readLink() : undefined,
-    target: isFile ? walker.openTarget() : undefined,
+    target: isFile ? targets.of(entry.key) : undefined,
   };
 }
 
@@ -43,7 +44,9 @@ export function walkAll(
   options: Omit<TreeWalkerOptions, "roots"> & { readonly roots: readonly string[] },
   onEntry: (path: RawPath, walked: Walked) => void = () => undefined,
 ): WalkReport {
-  const walker = new TreeWalker({ ...options, roots: options.roots as readonly RawPath[] });
+  const roots = options.roots as readonly RawPath[];
+  const walker = new TreeWalker({ ...options, roots });
+  const targets = new OpenTargets(roots);
   const report: WalkReport = { entries: new Map(), paths: [], keys: [], problems: [] };
   for (const item of walker.walk()) {
     if ("problem" in item) {
@@ -51,7 +54,7 @@ export function walkAll(
       continue;
     }
     const path = pathFromKey(item.key);
-    const walked = look(walker, item);
+    const walked = look(walker, targets, item);
     report.entries.set(path, walked);
     report.paths.push(path);
     report.keys.push(item.key);

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Define } from "../command-list.ts";
 import type { CliContext } from "../context.ts";
 import type { ExitCode } from "../exit-code.ts";
+import type { OpenedRepository } from "../open-repository.ts";
 import { parseCount, parseSize } from "../size-parse.ts";
 import { collect, notEmpty, splitTags } from "./option-values.ts";
 
@@ -104,8 +105,14 @@ async function snapshot(
   ]);
   // Before the repository: a mistyped path must not make one.
   const request = snapshotRequest(context, args, flags, repositoryLocation(context).url);
-  const { takeSnapshot } = await import("./snapshot-run.ts");
-  return withRepository(context, (opened) => takeSnapshot(context, opened, request), {
-    createDefault: flags.dryRun !== true,
-  });
+  const { WalkThread } = await import("../../engine/snapshot/walk-thread.ts");
+  // Now, so that it loads while this thread loads the rest and opens the repository.
+  const walks = new WalkThread();
+  try {
+    const { takeSnapshot } = await import("./snapshot-run.ts");
+    const take = (opened: OpenedRepository) => takeSnapshot(context, opened, { ...request, walks });
+    return await withRepository(context, take, { createDefault: flags.dryRun !== true });
+  } finally {
+    await walks.close();
+  }
 }

@@ -1,31 +1,36 @@
 /**
- * One snapshot of file trees, from the walk to the catalog's root. The main thread walks, joins
- * the walk with the parent's catalog and decides; workers read, cut, hash, compress and seal
- * (snapshot-workers.ts). Nothing here grows with the number of files: the walk is suspended while
- * the workers have enough to do.
+ * One snapshot of file trees, from the walk to the catalog's root. The main thread joins the walk,
+ * which is in a thread of its own (walk-thread.ts), with the parent's catalog and decides; workers
+ * read, cut, hash, compress and seal (snapshot-workers.ts). Nothing here grows with the number of
+ * files: the walk is suspended while the workers have enough to do.
  */
-import { type Content, type Entry, EntryType } from "../../base/entry.ts";
+import { type Content, type Entry, EntryType, type StoredEntry } from "../../base/entry.ts";
 import { type CatalogKey, displayPath, pathFromKey, type RawPath } from "../../base/raw-path.ts";
 import type { BlobWriter } from "../../repo/blob-writer.ts";
 import { CatalogBuilder, type CatalogTotals } from "../../repo/catalog/catalog-builder.ts";
 import type { ParentCursor, ParentEntryRef } from "../../repo/catalog/catalog-merge.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
-import { isUnchanged } from "../../sources/change-detection.ts";
-import type { SourceEntry, TreeWalker, WalkProblem } from "../../sources/tree-walker.ts";
+import { isSameChange, isUnchanged } from "../../sources/change-detection.ts";
+import type { OpenTargets } from "../../sources/open-targets.ts";
+import type { SourceEntry, WalkProblem } from "../../sources/tree-walker.ts";
+import type { WalkRecords } from "../../sources/walk-records.ts";
 import { arenaBytes, type FileReport, outgrownCode } from "../workers/snapshot-protocol.ts";
 import { EntryQueue, type QueueItem } from "./entry-queue.ts";
 import { HardLinks } from "./hard-links.ts";
 import type { LargeFiles } from "./large-files.ts";
 import { entryMeta, fileEntry, type SmallFile, SmallFiles } from "./small-files.ts";
 import type { SnapshotWorkers } from "./snapshot-workers.ts";
+import type { Walk } from "./walk-thread.ts";
 
 /** Files from this size on are read and cut by the main thread, so that all workers share them. */
 export const largeFileBytes = arenaBytes;
 /** Entries that wait for an earlier one; bounds memory when a large file comes first. */
 const queueMax = 20_000;
 const queueLow = 2_000;
-/** How long the walk may keep the main thread from timers, signals and worker messages. */
+/** How long entries may keep the main thread from timers, signals and worker messages. */
 const turnMs = 15;
+/** Entries between two looks at the clock. */
+const turnEntries = 32;
 
 export interface SnapshotProblem {
   readonly path: RawPath;
@@ -63,7 +68,8 @@ export interface ParentCatalog {
 }
 
 export interface TreeSnapshotOptions {
-  readonly walker: TreeWalker;
+  readonly walk: Walk;
+  readonly targets: OpenTargets;
   readonly writer: BlobWriter;
   readonly workers: SnapshotWorkers;
   readonly cutSeed: number;
@@ -114,6 +120,7 @@ export class TreeSnapshot {
   #outgrown: SmallFile[] = [];
   #sameEntries = 0;
   #turnStartMs: number;
+  #sinceClock = 0;
 
   constructor(options: TreeSnapshotOptions) {
     this.#options = options;
@@ -143,16 +150,9 @@ export class TreeSnapshot {
   }
 
   async run(): Promise<TreeSnapshotResult> {
-    const { walker, workers } = this.#options;
-    for (const item of walker.walk()) {
-      if ("problem" in item) this.#onWalkProblem(item.problem);
-      else {
-        const taken = this.#take(item);
-        if (taken !== undefined) await taken;
-      }
-      if (this.#isTurnOver()) await this.#yieldTurn();
-      if (this.#outgrown.length > 0) await this.#readOutgrown();
-    }
+    const { walk, workers } = this.#options;
+    while (await walk.nextBatch()) await this.#takeBatch(walk.records);
+    await walk.end();
     await this.#small.send();
     await workers.finishBatches();
     await this.#readOutgrown();
@@ -162,7 +162,20 @@ export class TreeSnapshot {
     return { root, totals, progress: this.#progress, sameEntries: this.#sameEntries };
   }
 
+  async #takeBatch(records: WalkRecords): Promise<void> {
+    while (records.next()) {
+      if (records.isProblem) this.#onWalkProblem(records.problem());
+      else {
+        const taken = this.#take(records);
+        if (taken !== undefined) await taken;
+      }
+      if (++this.#sinceClock >= turnEntries && this.#isTurnOver()) await this.#yieldTurn();
+      if (this.#outgrown.length > 0) await this.#readOutgrown();
+    }
+  }
+
   #isTurnOver(): boolean {
+    this.#sinceClock = 0;
     return this.#options.monotonicMs() - this.#turnStartMs > turnMs;
   }
 
@@ -186,7 +199,7 @@ export class TreeSnapshot {
    * Takes an entry in. Returns a promise only where there is something to wait for: a promise for
    * each of a million unchanged entries would cost more than looking at them.
    */
-  #take(source: SourceEntry): Promise<void> | undefined {
+  #take(source: WalkRecords): Promise<void> | undefined {
     const progress = this.#progress;
     progress.entries++;
     progress.bytes += source.size;
@@ -198,12 +211,11 @@ export class TreeSnapshot {
     return parent.cursor.load(source.key).then(() => this.#decide(source));
   }
 
-  #decide(source: SourceEntry): Promise<void> | undefined {
+  #decide(source: WalkRecords): Promise<void> | undefined {
     const { parent } = this.#options;
     const ref = parent?.cursor.match(source.key);
     if (parent !== undefined && ref !== undefined && this.#isSame(ref.entry, source)) {
-      const { content } = ref.entry;
-      const isPresent = parent.isWhole || parent.isContentPresent(content);
+      const isPresent = parent.isWhole || parent.isContentPresent(ref.entry.content);
       if (isPresent === true) {
         this.#takeUnchanged(source, ref);
         return undefined;
@@ -219,20 +231,20 @@ export class TreeSnapshot {
     return this.#takeChanged(source, ref?.entry);
   }
 
-  #takeChanged(source: SourceEntry, before: Entry | undefined): Promise<void> | undefined {
-    if (source.type === EntryType.file) return this.#readFile(source, before);
+  #takeChanged(source: WalkRecords, before: Entry | undefined): Promise<void> | undefined {
+    if (source.type === EntryType.file) return this.#readFile(source.entry(), before);
     if (before !== undefined && this.#options.isOnTheWay(source.key)) this.#sameEntries++;
     this.#takeOther(source);
     return undefined;
   }
 
-  #isSame(before: Entry, now: SourceEntry): boolean {
+  #isSame(before: StoredEntry, now: WalkRecords): boolean {
     const { force, ignoreCtime, ignoreInode, parent } = this.#options;
-    if (force || parent === undefined) return false;
+    if (force || parent === undefined || now.hasWideTimes) return false;
     return isUnchanged(before, now, parent.startedNs, { ignoreCtime, ignoreInode });
   }
 
-  #takeUnchanged(source: SourceEntry, ref: ParentEntryRef): void {
+  #takeUnchanged(source: WalkRecords, ref: ParentEntryRef): void {
     const { entry } = ref;
     const hardLink = hardLinkOf(source);
     const isEqual =
@@ -241,8 +253,7 @@ export class TreeSnapshot {
       entry.uid === source.uid &&
       entry.gid === source.gid &&
       entry.mode === source.mode &&
-      entry.ctimeNs === source.ctimeNs &&
-      entry.inode === source.inode &&
+      isSameChange(entry, source) &&
       entry.hardLink === hardLink;
     if (isEqual || this.#options.isOnTheWay(source.key)) this.#sameEntries++;
     if (isEqual) this.#queue.pushUnchanged(ref);
@@ -250,11 +261,12 @@ export class TreeSnapshot {
   }
 
   #readFile(source: SourceEntry, before: Entry | undefined): Promise<void> | undefined {
-    const { walker } = this.#options;
+    const { targets } = this.#options;
     const item = this.#queue.pushPending();
     const isKnown = before !== undefined;
     if (source.nlink > 1 && this.#followLink(source, item, isKnown)) return undefined;
-    const file = { source, target: walker.openTarget(), item, isKnown, before: before?.content };
+    const target = targets.of(source.key);
+    const file = { source, target, item, isKnown, before: before?.content };
     return source.size >= largeFileBytes ? this.#readLarge(file) : this.#small.add(file);
   }
 
@@ -336,26 +348,24 @@ export class TreeSnapshot {
     this.#queue.settle(file.item, undefined);
   }
 
-  /** Folders, symbolic links, FIFOs and device nodes, while the walk stands at them. */
-  #takeOther(source: SourceEntry): void {
-    const { walker } = this.#options;
-    try {
-      const xattrs = walker.xattrs();
-      const hardLink = source.type === EntryType.folder ? undefined : hardLinkOf(source);
-      const isDevice =
-        source.type === EntryType.charDevice || source.type === EntryType.blockDevice;
-      this.#queue.pushEntry({
-        ...entryMeta(source),
-        ...(source.type === EntryType.symlink ? { linkTarget: walker.readLink() } : {}),
-        ...(isDevice ? { rdevMajor: source.rdevMajor, rdevMinor: source.rdevMinor } : {}),
-        ...(xattrs.length > 0 ? { xattrs } : {}),
-        ...(hardLink === undefined ? {} : { hardLink }),
-      });
-    } catch (error) {
-      const { code = "", message } = error as NodeJS.ErrnoException;
-      const severity = code === "ENOENT" ? "note" : "error";
-      this.#problem(source, { operation: "read", code, message, severity });
+  /** Folders, symbolic links, FIFOs and device nodes. */
+  #takeOther(source: WalkRecords): void {
+    const { xattrs, linkTarget, problems, failure } = source.detail();
+    for (const problem of problems) this.#onWalkProblem(problem);
+    if (failure !== undefined) {
+      const severity = failure.code === "ENOENT" ? "note" : "error";
+      this.#problem(source, { operation: "read", ...failure, severity });
+      return;
     }
+    const hardLink = hardLinkOf(source);
+    const isDevice = source.type === EntryType.charDevice || source.type === EntryType.blockDevice;
+    this.#queue.pushEntry({
+      ...entryMeta(source),
+      ...(linkTarget === undefined ? {} : { linkTarget }),
+      ...(isDevice ? { rdevMajor: source.rdevMajor, rdevMinor: source.rdevMinor } : {}),
+      ...(xattrs.length > 0 ? { xattrs } : {}),
+      ...(hardLink === undefined ? {} : { hardLink }),
+    });
   }
 
   #onWalkProblem(problem: WalkProblem): void {

@@ -1,7 +1,8 @@
 /**
  * Up to a fixed number of worker threads with typed messages. A worker starts with the first
- * message to it: a thread costs 0.1 s of CPU, more than a snapshot of what hardly changed. A worker
- * that throws, or dies, fails the whole pool: the operation cannot be right without it.
+ * message to it, or when it is asked to: a thread may cost 0.1 s of CPU, more than a snapshot of
+ * what hardly changed. A worker that throws, or dies, fails the whole pool: the operation cannot be
+ * right without it.
  */
 import { Worker } from "node:worker_threads";
 import { VarveError } from "../../base/errors.ts";
@@ -31,6 +32,11 @@ export class WorkerPool<To, From> {
 
   constructor(options: PoolOptions<From>) {
     this.#options = options;
+  }
+
+  /** Lets a worker load before there is anything to send. */
+  start(number: number): void {
+    if (!this.#workers.has(number)) this.#start(number);
   }
 
   #start(number: number): Worker {

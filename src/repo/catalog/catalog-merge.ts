@@ -7,7 +7,7 @@
  * Only where a leaf ends must the walk wait; stretches of the parent that the walk never enters
  * are not read. Keys must ascend from call to call.
  */
-import type { Entry } from "../../base/entry.ts";
+import type { StoredEntry } from "../../base/entry.ts";
 import type { CatalogKey } from "../../base/raw-path.ts";
 import { LeafCursor, type LeafCursorOptions } from "./leaf-cursor.ts";
 import type { Leaf, NodeReader } from "./node-reader.ts";
@@ -16,7 +16,7 @@ import type { Leaf, NodeReader } from "./node-reader.ts";
 export interface ParentEntryRef {
   readonly leaf: Leaf;
   readonly index: number;
-  readonly entry: Entry;
+  readonly entry: StoredEntry;
 }
 
 export class ParentCursor {
@@ -50,7 +50,7 @@ export class ParentCursor {
     if (leaf === undefined) return undefined;
     const { entries } = leaf;
     for (; this.#index < entries.length; this.#index++) {
-      const entry = entries[this.#index] as Entry;
+      const entry = entries[this.#index] as StoredEntry;
       if (entry.key < key) continue;
       return entry.key === key ? { leaf, index: this.#index++, entry } : undefined;
     }

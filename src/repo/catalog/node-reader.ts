@@ -6,7 +6,7 @@
  * that is lost by it; without, it throws. A store that cannot be reached always throws.
  */
 
-import type { Entry } from "../../base/entry.ts";
+import type { StoredEntry } from "../../base/entry.ts";
 import { hasCode, VarveError } from "../../base/errors.ts";
 import { type BlobId, toHex } from "../../base/ids.ts";
 import type { CatalogKey } from "../../base/raw-path.ts";
@@ -28,7 +28,7 @@ export interface NodeSource {
 /** A leaf of a stored catalog. */
 export interface Leaf {
   readonly id: BlobId;
-  readonly entries: readonly Entry[];
+  readonly entries: readonly StoredEntry[];
   /** Length of the leaf's plaintext. */
   readonly nodeBytes: number;
 }

@@ -8,7 +8,7 @@
  * So entries keep their leaf's bytes alive, and ids and attribute values are views on them.
  */
 import { type ByteReader, ByteWriter } from "../../base/bytes.ts";
-import { type Entry, EntryType, type Xattr } from "../../base/entry.ts";
+import { type Entry, EntryType, type StoredEntry, type Xattr } from "../../base/entry.ts";
 import { invariant, VarveError } from "../../base/errors.ts";
 import { displayPath, pathFromKey } from "../../base/raw-path.ts";
 import { KeyDecoder, KeyEncoder } from "./catalog-keys.ts";
@@ -185,7 +185,7 @@ function writeXattrs(writer: ByteWriter, xattrs: readonly Xattr[]): void {
 }
 
 export interface LeafContent {
-  readonly entries: readonly Entry[];
+  readonly entries: readonly StoredEntry[];
   /** Sum of the sizes of the files. */
   readonly bytes: number;
 }
@@ -196,7 +196,8 @@ export function decodeLeaf(bytes: Uint8Array, reader: ByteReader): LeafContent {
   const owners = readOwners(reader);
   const count = reader.varint(leafEntriesMax);
   const keys = new KeyDecoder();
-  const entries: Entry[] = [];
+  const entries: StoredEntry[] = [];
+  const place = { view, stampAt: 0, bodyAt: 0, tailAt: 0 };
   let ownersUsed = 0;
   let sum = 0;
   for (let at = 0; at < count; at++) {
@@ -210,19 +211,17 @@ export function decodeLeaf(bytes: Uint8Array, reader: ByteReader): LeafContent {
     const owner = owners[ownerNumber];
     if (owner === undefined || ownerNumber > ownersUsed) throw reader.damaged("an owner is absent");
     if (ownerNumber === ownersUsed) ownersUsed++;
-    const timesAt = reader.offset;
+    place.stampAt = reader.offset;
     reader.skip(24);
     const size = type === EntryType.file ? reader.varint() : 0;
-    const bodyAt = reader.offset;
+    place.bodyAt = reader.offset;
     skipBody(reader, type, size);
-    const tailAt = reader.offset;
+    place.tailAt = reader.offset;
     if (flags & flagHardLink) reader.varint(numberMax);
     if (flags & flagXattrs) skipXattrs(reader);
-    const place = { bytes, view, timesAt, bodyAt, tailAt, flags };
+    const entry = new LeafEntry(key, type as EntryType, flags, mode, owner, size, place);
     // Optional fields are getters that may give undefined: what reading an absent field gives.
-    entries.push(
-      new LeafEntry(key, type as EntryType, mode, owner, size, place) as unknown as Entry,
-    );
+    entries.push(entry as unknown as StoredEntry);
     sum += size;
   }
   reader.end();

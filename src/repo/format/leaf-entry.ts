@@ -16,15 +16,14 @@ export interface Owner {
 
 /** Where the parts of an entry are in its leaf. */
 export interface LeafPlace {
-  readonly bytes: Uint8Array;
+  /** All of the leaf. */
   readonly view: DataView;
   /** mtime, ctime, inode. */
-  readonly timesAt: number;
+  readonly stampAt: number;
   /** Content, link target or device numbers. */
   readonly bodyAt: number;
   /** Hard link, then attributes. */
   readonly tailAt: number;
-  readonly flags: number;
 }
 
 const what = "catalog leaf";
@@ -36,13 +35,19 @@ export class LeafEntry {
   readonly type: EntryType;
   readonly mode: number;
   readonly size: number;
+  readonly stampView: DataView;
+  readonly stampAt: number;
+  readonly #flags: number;
+  readonly #bodyAt: number;
+  readonly #tailAt: number;
   readonly #owner: Owner;
-  readonly #place: LeafPlace;
   #content: Content | undefined;
 
+  /** Copies `place`, which may change afterwards: an object less for each of very many entries. */
   constructor(
     key: CatalogKey,
     type: EntryType,
+    flags: number,
     mode: number,
     owner: Owner,
     size: number,
@@ -52,8 +57,12 @@ export class LeafEntry {
     this.type = type;
     this.mode = mode;
     this.size = size;
+    this.stampView = place.view;
+    this.stampAt = place.stampAt;
+    this.#flags = flags;
+    this.#bodyAt = place.bodyAt;
+    this.#tailAt = place.tailAt;
     this.#owner = owner;
-    this.#place = place;
   }
 
   get uid(): number {
@@ -73,50 +82,49 @@ export class LeafEntry {
   }
 
   get mtimeNs(): bigint {
-    return this.#place.view.getBigInt64(this.#place.timesAt, true);
+    return this.stampView.getBigInt64(this.stampAt, true);
   }
 
   get ctimeNs(): bigint {
-    return this.#place.view.getBigInt64(this.#place.timesAt + 8, true);
+    return this.stampView.getBigInt64(this.stampAt + 8, true);
   }
 
   get inode(): bigint {
-    return this.#place.view.getBigUint64(this.#place.timesAt + 16, true);
+    return this.stampView.getBigUint64(this.stampAt + 16, true);
   }
 
   get content(): Content | undefined {
     if (this.type !== EntryType.file) return undefined;
-    this.#content ??= readItems(this.#readerAt(this.#place.bodyAt));
+    this.#content ??= readItems(this.#readerAt(this.#bodyAt));
     return this.#content;
   }
 
   get linkTarget(): RawPath | undefined {
     if (this.type !== EntryType.symlink) return undefined;
-    const reader = this.#readerAt(this.#place.bodyAt);
+    const reader = this.#readerAt(this.#bodyAt);
     return reader.latin1(reader.varint()) as RawPath;
   }
 
   get rdevMajor(): number | undefined {
-    return this.#isDevice() ? this.#readerAt(this.#place.bodyAt).varint() : undefined;
+    return this.#isDevice() ? this.#readerAt(this.#bodyAt).varint() : undefined;
   }
 
   get rdevMinor(): number | undefined {
     if (!this.#isDevice()) return undefined;
-    const reader = this.#readerAt(this.#place.bodyAt);
+    const reader = this.#readerAt(this.#bodyAt);
     reader.varint();
     return reader.varint();
   }
 
   get hardLink(): number | undefined {
-    if ((this.#place.flags & flagHardLink) === 0) return undefined;
-    return this.#readerAt(this.#place.tailAt).varint();
+    if ((this.#flags & flagHardLink) === 0) return undefined;
+    return this.#readerAt(this.#tailAt).varint();
   }
 
   get xattrs(): readonly Xattr[] | undefined {
-    const { flags, tailAt } = this.#place;
-    if ((flags & flagXattrs) === 0) return undefined;
-    const reader = this.#readerAt(tailAt);
-    if ((flags & flagHardLink) !== 0) reader.varint();
+    if ((this.#flags & flagXattrs) === 0) return undefined;
+    const reader = this.#readerAt(this.#tailAt);
+    if ((this.#flags & flagHardLink) !== 0) reader.varint();
     const xattrs: Xattr[] = new Array(reader.varint());
     for (let at = 0; at < xattrs.length; at++) {
       const name = reader.latin1(reader.u8());
@@ -130,7 +138,8 @@ export class LeafEntry {
   }
 
   #readerAt(offset: number): ByteReader {
-    const reader = new ByteReader(this.#place.bytes, what);
+    const { buffer, byteOffset, byteLength } = this.stampView;
+    const reader = new ByteReader(new Uint8Array(buffer, byteOffset, byteLength), what);
     reader.offset = offset;
     return reader;
   }
