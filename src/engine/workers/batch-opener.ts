@@ -2,7 +2,9 @@
  * Opens the blobs of a batch in a worker. Each blob is authenticated, decompressed and hashed
  * against its id before anybody sees a byte of it.
  *
- * Bases are opened once for all blobs of a batch that stand on them, as long as they fit a bound.
+ * A base that several blobs of a batch stand on is opened once for all of them, as long as such
+ * bases fit a bound. Others, which are most, are opened where the next one is opened again: fresh
+ * memory for each would be given back late.
  */
 import { invariant, VarveError } from "../../base/errors.ts";
 import { idBytes } from "../../base/ids.ts";
@@ -19,12 +21,15 @@ export class BatchOpener {
   readonly #keeping: BlobOpener;
   /** Overwrites its results: for who writes them out at once. */
   readonly #lending: BlobOpener;
+  /** The same, for bases: they must outlive the opening of what stands on them. */
+  readonly #lendingBases: BlobOpener;
   /** By the wrap, which no two packs share. */
   readonly #packs = new Map<string, PackOpener>();
 
   constructor(keys: RepositoryKeys) {
     this.#keeping = new BlobOpener(keys);
     this.#lending = new BlobOpener(keys, { lend: true });
+    this.#lendingBases = new BlobOpener(keys, { lend: true });
   }
 
   /**
@@ -38,9 +43,11 @@ export class BatchOpener {
       packs[pack] ??= this.#pack(batch.packs[pack]);
       return packs[pack] as PackOpener;
     };
+    const shared = sharedBases(batch);
     const bases = new Map<number, Uint8Array>();
     let basesBytes = 0;
     const openBase = (blob: number): Uint8Array => {
+      if (!shared.has(blob)) return this.#open(this.#lendingBases, batch, packOf, blob, undefined);
       const known = bases.get(blob);
       if (known !== undefined) return known;
       const plaintext = this.#open(this.#keeping, batch, packOf, blob, undefined);
@@ -107,4 +114,17 @@ function withBase(batch: BlobBatch, blob: number, facts: BlobToOpen): BlobToOpen
   const base = batch.fields[blob * blobFieldCount + BlobField.base] ?? -1;
   if (base < 0) return facts;
   return { ...facts, baseId: batch.ids.subarray(base * idBytes, (base + 1) * idBytes) };
+}
+
+/** Ordinals of the bases that several blobs stand on. */
+function sharedBases({ fields }: BlobBatch): ReadonlySet<number> {
+  const seen = new Set<number>();
+  const shared = new Set<number>();
+  for (let at = BlobField.base; at < fields.length; at += blobFieldCount) {
+    const base = fields[at] ?? -1;
+    if (base < 0) continue;
+    if (seen.has(base)) shared.add(base);
+    seen.add(base);
+  }
+  return shared;
 }
