@@ -184,14 +184,16 @@ test("ranges cover each blob once, hold one pack each, and stay within their bou
     packNo: fc.nat(3),
     slot: fc.nat(400),
     length: fc.integer({ min: 17, max: 99 }),
+    stands: fc.boolean(),
   });
   const limits = { gapBytes: 150, rangeBytesMax: 500 };
   fc.assert(
     fc.property(fc.uniqueArray(blob, { selector: (b) => `${b.packNo}:${b.slot}` }), (blobs) => {
-      const wanted = blobs.map(({ packNo, slot, length }, n) => ({
-        id: idOf(n % 256),
-        place: placeOf(packNo, slot * 100, length),
-      }));
+      const wanted = blobs.map(({ packNo, slot, length, stands }, n) => {
+        const place = { ...placeOf(packNo, slot * 100, length), rawLength: 300 };
+        const onBase = { ...place, encoding: Encoding.zstdOnBase, baseId: idOf(1) };
+        return { id: idOf(n % 256), place: stands ? onBase : place };
+      });
       const ranges = rangesOf(wanted, limits);
       assert.deepEqual(new Set(ranges.flat()), new Set(wanted));
       assert.equal(ranges.flat().length, wanted.length);
@@ -201,6 +203,8 @@ test("ranges cover each blob once, hold one pack each, and stay within their bou
         assert.ok(first && last);
         assert.ok(places.every(({ packNo }) => packNo === first.packNo));
         assert.ok(last.offset + last.length - first.offset <= limits.rangeBytesMax);
+        const bases = places.filter(({ baseId }) => baseId !== undefined).length;
+        assert.ok(bases * 150 <= limits.rangeBytesMax, "with the bases that they stand on");
         for (const [at, place] of places.entries()) {
           const before = places[at - 1];
           if (before === undefined) continue;

@@ -42,7 +42,26 @@ export interface RangeLimits {
 /** Large enough for the round trip of a remote store, small enough to spread over workers. */
 export const rangeLimits: RangeLimits = { gapBytes: 128 * 1024, rangeBytesMax: 4 * 1024 * 1024 };
 
-/** Sorts by pack and offset, and puts together what one read gets. */
+/**
+ * Bytes that reading a blob brings into memory: its own, and those of its base, of which only is
+ * known that they are seldom more than half of its plaintext.
+ */
+function weightOf({ length, rawLength, baseId }: BlobPlace): number {
+  return baseId === undefined ? length : length + rawLength / 2;
+}
+
+/** What reading a range, and the bases of its blobs, takes: bytes, about. */
+export function rangeWeight(range: readonly WantedBlob[]): number {
+  const [first, last] = [range[0], range.at(-1)];
+  if (first === undefined || last === undefined) return 0;
+  const span = last.place.offset + last.place.length - first.place.offset;
+  return range.reduce((sum, { place }) => sum + weightOf(place) - place.length, span);
+}
+
+/**
+ * Sorts by pack and offset, and puts together what one read gets. The limit holds for the bases as
+ * well: four megabytes of differences may stand on a hundred.
+ */
 export function rangesOf<T extends WantedBlob>(
   wanted: readonly T[],
   { gapBytes, rangeBytesMax }: RangeLimits = rangeLimits,
@@ -52,18 +71,22 @@ export function rangesOf<T extends WantedBlob>(
   );
   const ranges: T[][] = [];
   let range: T[] = [];
-  let [packNo, start, end] = [-1, 0, 0];
+  let [packNo, start, end, baseBytes] = [-1, 0, 0, 0];
   for (const item of sorted) {
     const { place } = item;
     const itemEnd = place.offset + place.length;
+    const itemBase = weightOf(place) - place.length;
     const joins =
-      place.packNo === packNo && place.offset - end <= gapBytes && itemEnd - start <= rangeBytesMax;
+      place.packNo === packNo &&
+      place.offset - end <= gapBytes &&
+      itemEnd - start + baseBytes + itemBase <= rangeBytesMax;
     if (!joins) {
       range = [];
       ranges.push(range);
-      [packNo, start] = [place.packNo, place.offset];
+      [packNo, start, baseBytes] = [place.packNo, place.offset, 0];
     }
     end = itemEnd;
+    baseBytes += itemBase;
     range.push(item);
   }
   return ranges;

@@ -16,7 +16,7 @@ import { type TargetTree, withFolderBelow } from "../../sources/target/target-tr
 import type { PackMemory } from "../check/pack-memory.ts";
 import { encodeFiles } from "../workers/file-columns.ts";
 import type { Written } from "../workers/restore-protocol.ts";
-import { type BlobFetcher, rangesOf } from "./blob-fetcher.ts";
+import { type BlobFetcher, rangesOf, rangeWeight } from "./blob-fetcher.ts";
 import type { FileSpan, FileWindow, PlannedFile, PlannedLink } from "./file-window.ts";
 import { leaveFolder } from "./folder-steps.ts";
 import { type PlacedBlob, RangeTask, spareTask, withoutFaultsOf } from "./range-task.ts";
@@ -110,7 +110,7 @@ export class WindowRunner {
       for (const range of ranges) {
         const task = new RangeTask(window, range, (file) => lost.has(file));
         if (task.isEmpty) continue;
-        const release = await this.#pool.acquire(bytesOf(range), this.#options.signal);
+        const release = await this.#pool.acquire(rangeWeight(range), this.#options.signal);
         if (this.#failed) {
           release();
           break;
@@ -339,11 +339,4 @@ async function allDone(tasks: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(tasks)) {
     if (outcome.status === "rejected") throw outcome.reason;
   }
-}
-
-/** What reading a range takes. */
-function bytesOf(range: readonly PlacedBlob[]): number {
-  const [first, last] = [range[0], range.at(-1)];
-  if (first === undefined || last === undefined) return 0;
-  return last.place.offset + last.place.length - first.place.offset;
 }
