@@ -78,8 +78,9 @@ describe("docs/json.md", () => {
       ["file", "folder", "folder/other"].map((name) => join(source, name)),
     );
     compare("ls", listed[0]);
-    const found = await rows(["find", "*er"]);
-    assert.equal(found.length, 4);
+    // No name of a temporary folder above begins so.
+    const found = await rows(["find", "oth*"]);
+    assert.equal(found.length, 2);
     compare("find", found[0]);
     writeFileSync(join(source, "file"), "changed\n");
     await rows(["snapshot", source]);

@@ -177,7 +177,8 @@ describe("damage", () => {
     await home.ok(["repair", "packs", "--read-data"]);
     assert.equal((await home.row(["check", "--read-data"], 4))["clean"], false);
     const made = await home.row(["snapshot", source]);
-    assert.ok(Number(made["added_bytes"]) > 500_000, "what was lost is stored again");
+    // The chunk around the middle of the file, which is one chunk or two.
+    assert.ok(Number(made["added_bytes"]) > 250_000, "what was lost is stored again");
     assert.equal((await home.row(["check", "--read-data"]))["clean"], true);
     const target = home.path("healed");
     await home.ok(["restore", "latest~2", "--target", target]);
@@ -206,7 +207,7 @@ describe("damage", () => {
     for (const path of packFiles().filter((each) => !before.includes(each))) fs.rmSync(path);
     const run = await home.ok(["snapshot", source]);
     assert.match(run.err, /missing from the repository.*stored again/);
-    assert.ok(Number((await home.row(["snapshot", source]))["lost_packs"]) > 0);
+    assert.ok(Number((await home.row(["snapshot", source]))["lost_packs"]) > 0, "and again");
     const target = home.path("mended");
     await home.ok(["restore", "latest", "--target", target]);
     assert.deepEqual(fs.readFileSync(`${target}${source}/folder/mended`), noise(800_000, 5));
