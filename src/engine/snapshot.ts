@@ -180,11 +180,12 @@ class SnapshotRun {
   async #take(walk: Walk): Promise<SnapshotResult> {
     const repo = this.#repo;
     const options = this.#options;
+    // An earlier run of this process may have left some out.
+    repo.index.leaveOut([]);
     await repo.loadIndex(options.signal);
     const { view } = repo;
     const { generation } = view;
-    this.#lostPacks = await findLostPacks(repo);
-    repo.index.leaveOut(this.#lostPacks);
+    await this.#leaveOutLostPacks();
     const { parent, previous } = await this.#findParents();
     this.#tellAbsent();
     let adoptedPacks = 0;
@@ -220,6 +221,11 @@ class SnapshotRun {
     repo.wholeRoots.remember(outcome.root, generation);
     if (added.blobs > 0) await mergeIndexObjects(repo);
     return { ...result, id };
+  }
+
+  async #leaveOutLostPacks(): Promise<void> {
+    this.#lostPacks = await findLostPacks(this.#repo);
+    this.#repo.index.leaveOut(this.#lostPacks);
   }
 
   async #findParents(): Promise<Parents> {

@@ -169,6 +169,7 @@ test("a pack that comes back is used again", async () => {
     const aside = join(folder, "aside");
     renameSync(path, aside);
     assert.equal((await snapshot(repo, source)).lostPacks, 1);
+    assert.equal((await snapshot(repo, source)).lostPacks, 1, "the same process finds it again");
     renameSync(aside, path);
     assert.equal((await snapshot(repo, source)).lostPacks, 0);
     await repo.close();
