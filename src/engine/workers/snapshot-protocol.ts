@@ -6,7 +6,8 @@
  *
  *     main  -- HashFiles / HashSlot -->  worker   reads, cuts, hashes; keeps the bytes
  *     main  <-- Hashed --                worker   ids and lengths
- *     main  -- Store (which are new) --> worker   compresses, seals, appends to its open pack
+ *     main  -- Store (which are new,    worker   compresses, against a base where that pays, seals,
+ *              and bases for them) -->            appends to its open pack
  *     main  <-- Pack --                  worker   a full pack, handed over without a copy
  *
  * Everything in one batch is in arrays of numbers: an object per file would cost more than
