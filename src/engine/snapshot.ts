@@ -15,7 +15,6 @@ import {
   keyFromPath,
   type RawPath,
 } from "../base/raw-path.ts";
-import { compressionLevelDefault } from "../repo/blob-codec.ts";
 import { type BlobWriter, withBlobWriter } from "../repo/blob-writer.ts";
 import { blake3 } from "../repo/crypto/hash.ts";
 import { BlobKind } from "../repo/format/pack-table.ts";
@@ -76,6 +75,7 @@ export interface SnapshotOptions {
   readonly ignoreInode?: boolean;
   readonly skipIfUnchanged?: boolean;
   readonly threads?: number;
+  /** Of zstd, for chunks; without it, by what is gained. */
   readonly compressionLevel?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SnapshotProgress) => void;
@@ -259,7 +259,7 @@ class SnapshotRun {
         keys,
         cipher,
         profile,
-        compressionLevel: options.compressionLevel ?? compressionLevelDefault,
+        compressionLevel: options.compressionLevel,
         packBytes: description.pack.bytes,
         padPacks: description.pack.padding,
         slots: slots.buffer,

@@ -36,9 +36,6 @@ import { newPackKey, unwrapPackKey, wrapPackKey } from "./objects.ts";
 
 export { type PackRanges, rangesOf, readPackContents, readPackFromStore } from "./pack-reader.ts";
 
-/** zstd's own default: near its best speed, most of its gain. */
-export const compressionLevelDefault = 3;
-
 /**
  * Blobs that a pack is closed at, whatever its size. Who writes or reads a pack holds a record of
  * each of its blobs: of blobs of 20 bytes a pack of 16 MiB would have 170,000.
@@ -123,7 +120,7 @@ export class BlobSealer {
     const { keys, cipher, packBytes, padding, random, buffer } = options;
     this.#packBytes = Math.min(packBytes, packBytesMax);
     this.#padding = padding;
-    this.#compressor = options.compressor ?? new Compressor(compressionLevelDefault);
+    this.#compressor = options.compressor ?? new Compressor();
     const key = newPackKey(random);
     this.#header = wrapPackKey(keys, cipher, key, random);
     this.#cipher = new BulkCipher(cipher, key);

@@ -6,6 +6,7 @@
  */
 import zstd from "zstd-napi/binding.js";
 import { VarveError } from "../base/errors.ts";
+import { LevelChooser } from "./level-chooser.ts";
 
 /** A plaintext that begins so would be taken for a trained dictionary: it cannot be a base. */
 const dictionaryMagic = 0xec30a437;
@@ -19,17 +20,37 @@ export function canBeBase(plaintext: Uint8Array): boolean {
 
 export class Compressor {
   readonly #context = new zstd.CCtx();
-  readonly #level: number;
+  readonly #chooser = new LevelChooser();
+  readonly #level: number | undefined;
+  /** Where samples go. */
+  #scratch = Buffer.alloc(0);
 
-  constructor(level: number) {
+  /** `level`: of zstd; without it, one that is worth its time for what comes. */
+  constructor(level?: number) {
     this.#level = level;
   }
 
-  /** Bytes written into `target` at `at`; -1 when that would not be fewer than `data` has. */
+  /**
+   * Bytes written into `target` at `at`; -1 when that would not be fewer than `data` has. What is
+   * behind them in `target` may be overwritten.
+   */
   compressInto(target: Uint8Array, at: number, data: Uint8Array): number {
-    const room = roomFor(target, at, data);
-    return bounded(() => this.#context.compress(room, data, this.#level));
+    const level = this.#level ?? this.#chooser.level(data, this.#sizeAt);
+    const bound = bytesBound(data.length);
+    if (at + bound > target.length) {
+      const room = roomFor(target, at, data);
+      return bounded(() => this.#context.compress(room, data, level));
+    }
+    // With room for the worst zstd never fails, and a failure costs as much as a small chunk.
+    const length = this.#context.compress(target.subarray(at, at + bound), data, level);
+    return length < data.length ? length : -1;
   }
+
+  readonly #sizeAt = (sample: Uint8Array, level: number): number => {
+    const bound = bytesBound(sample.length);
+    if (this.#scratch.length < bound) this.#scratch = Buffer.allocUnsafeSlow(bound);
+    return this.#context.compress(this.#scratch, sample, level);
+  };
 
   /**
    * The same, against a base; -1 as well when the base cannot serve as one, or when it would take
@@ -56,6 +77,12 @@ export class Compressor {
 function baseLevel(bytes: number): number {
   if (bytes <= 2 * 1024 * 1024) return 3;
   return bytes <= 4 * 1024 * 1024 ? 4 : 9;
+}
+
+/** What a frame takes at most: ZSTD_compressBound of zstd.h. */
+function bytesBound(length: number): number {
+  const small = 128 * 1024;
+  return length + (length >>> 8) + (length < small ? (small - length) >>> 11 : 0);
 }
 
 /** At most one byte less than the data has, so that what fits is smaller. */

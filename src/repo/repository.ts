@@ -9,7 +9,7 @@ import type { Clock, Random } from "../base/clock.ts";
 import { hasCode, VarveError } from "../base/errors.ts";
 import type { Host } from "../base/host.ts";
 import { isHex, keySlotId, randomIdBytes, repositoryId, toHex } from "../base/ids.ts";
-import { BlobSealer, compressionLevelDefault } from "./blob-codec.ts";
+import { BlobSealer } from "./blob-codec.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { BlobReader } from "./blob-reader.ts";
 import { type Database, openCacheDatabase, openTemporaryDatabase } from "./cache/cache-database.ts";
@@ -78,7 +78,7 @@ export class Repository {
   readonly blobs: BlobReader;
   readonly wholeRoots: WholeRoots;
   #view: IndexView = { tombstones: new Set(), generation: 0 };
-  readonly #compressor = new Compressor(compressionLevelDefault);
+  readonly #compressor = new Compressor();
 
   constructor(
     context: RepositoryContext,

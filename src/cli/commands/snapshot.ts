@@ -76,7 +76,7 @@ function addSnapshotOptions(command: Command): void {
     .option("--ignore-ctime", "a changed ctime alone is no change")
     .option("--ignore-inode", "a changed inode number alone is no change")
     .option("--skip-if-unchanged", "make no snapshot that equals the one before")
-    .option("--compression <level>", "zstd level, 1 to 19 (default: 3)", (text) =>
+    .option("--compression <level>", "zstd level, 1 to 19 (default: 1 or 3, by gain)", (text) =>
       parseCount(text, 1, 19),
     )
     .addHelpText(

@@ -32,7 +32,7 @@ export interface SnapshotWorkerData {
   readonly keys: RepositoryKeys;
   readonly cipher: CipherSuite;
   readonly profile: ChunkProfile;
-  readonly compressionLevel: number;
+  readonly compressionLevel: number | undefined;
   readonly packBytes: number;
   readonly padPacks: boolean;
   /** The slots of large files and streams; see slot-memory in the chunker. */
