@@ -124,12 +124,19 @@ export class ByteReader {
   }
 }
 
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 export class ByteWriter {
   #bytes: Buffer;
+  /** On the same bytes: several times faster than the methods of Buffer for 64 bits. */
+  #view: DataView;
   #length = 0;
 
   constructor(capacity = 256) {
     this.#bytes = Buffer.allocUnsafe(capacity);
+    this.#view = viewOf(this.#bytes);
   }
 
   get length(): number {
@@ -143,6 +150,7 @@ export class ByteWriter {
       const larger = Buffer.allocUnsafe(Math.max(end, this.#bytes.length * 2));
       this.#bytes.copy(larger, 0, 0, start);
       this.#bytes = larger;
+      this.#view = viewOf(larger);
     }
     this.#length = end;
     return start;
@@ -168,13 +176,13 @@ export class ByteWriter {
 
   u64(value: bigint): this {
     const at = this.#grow(8);
-    this.#bytes.writeBigUInt64LE(value, at);
+    this.#view.setBigUint64(at, value, true);
     return this;
   }
 
   i64(value: bigint): this {
     const at = this.#grow(8);
-    this.#bytes.writeBigInt64LE(value, at);
+    this.#view.setBigInt64(at, value, true);
     return this;
   }
 

@@ -26,6 +26,8 @@ export type RepositoryId = Hex<"repository">;
 export type BlobId = Uint8Array;
 
 export const idBytes = 32;
+/** Of a blob id, what the cache keeps of it (docs/decisions/0004-short-ids-in-the-cache.md). */
+export const shortIdBytes = 16;
 export const randomIdBytes = 16;
 
 const patterns = { 32: /^[0-9a-f]{32}$/, 64: /^[0-9a-f]{64}$/ } as const;

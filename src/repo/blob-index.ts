@@ -7,7 +7,7 @@
  * is that of the last refresh: what other processes add to the cache meanwhile is not seen.
  */
 import { VarveError } from "../base/errors.ts";
-import { type BlobId, type PackId, packId, toHex } from "../base/ids.ts";
+import { type BlobId, type PackId, packId, shortIdBytes, toHex } from "../base/ids.ts";
 import { type BlobLookup, type BlobPlace, type PackInfo, usableCopy } from "./blob-lookup.ts";
 import { BlobRows } from "./cache/blob-rows.ts";
 import type { Database, Statement } from "./cache/cache-database.ts";
@@ -37,7 +37,7 @@ const packColumns = "no, id, size, cipher, wrap_method, wrap, blob_count";
 
 /** What the cache keeps of an id; see cache-database.ts. */
 export function cacheKey(id: Uint8Array): Uint8Array {
-  return id.subarray(0, 16);
+  return id.subarray(0, shortIdBytes);
 }
 
 export class BlobIndex implements BlobLookup {
@@ -122,6 +122,14 @@ export class BlobIndex implements BlobLookup {
     if (first === undefined) return undefined;
     if (this.counts(first[0]) && first[5] === kind && first[7] === null) return placeOf(first);
     return usableCopy(this, this.copies(kind, id));
+  }
+
+  /**
+   * Calls `look` with the cache as it is now, whatever other processes write to it meanwhile: in
+   * one transaction, without which every look-up would be one.
+   */
+  inOneView<T>(look: () => T): T {
+    return this.#db.transaction(look).deferred();
   }
 
   has(kind: BlobKind, id: BlobId): boolean {

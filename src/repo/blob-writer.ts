@@ -8,13 +8,13 @@
  * adopts them (pending-packs.ts).
  */
 import { invariant } from "../base/errors.ts";
-import { type BlobId, fromHex } from "../base/ids.ts";
+import { type BlobId, fromHex, idBytes } from "../base/ids.ts";
 import type { BlobSealer } from "./blob-codec.ts";
-import { cacheKey } from "./blob-index.ts";
 import { KeyedHash } from "./crypto/hash.ts";
 import { decodePack, type EncodedPack, encodePack, type IndexPack } from "./format/index-object.ts";
 import { packObject } from "./format/object-names.ts";
 import { BlobKind } from "./format/pack-table.ts";
+import { IdSet } from "./id-set.ts";
 import { writeIndexObject } from "./index-writer.ts";
 import type { Repository } from "./repository.ts";
 import type { Session } from "./session.ts";
@@ -39,12 +39,10 @@ export interface AddedBlobs {
   rawBytes: number;
 }
 
-const shortKey = (id: BlobId): string => Buffer.from(cacheKey(id)).latin1Slice();
-
 export class BlobWriter {
   readonly #repo: Repository;
   readonly #session: Session;
-  readonly #claimed = new Set<string>();
+  readonly #claimed = new IdSet();
   readonly #hashes: Record<number, KeyedHash>;
   readonly #puts = new Set<Promise<void>>();
   readonly added: AddedBlobs = { blobs: 0, bytes: 0, rawBytes: 0 };
@@ -72,15 +70,26 @@ export class BlobWriter {
    * has; the caller then sees to it that it comes in a pack.
    */
   claim(kind: BlobKind, id: BlobId): boolean {
-    const key = shortKey(id);
-    if (this.#claimed.has(key) || this.#repo.index.has(kind, id)) return false;
-    this.#claimed.add(key);
+    if (this.has(kind, id)) return false;
+    this.#claimed.add(id);
     return true;
+  }
+
+  /** The ordinals, among ids of 32 bytes one after the other, of those that `claim` is true for. */
+  claimAll(kind: BlobKind, ids: Uint8Array): number[] {
+    return this.#repo.index.inOneView(() => {
+      const claimed: number[] = [];
+      for (let ordinal = 0; ordinal * idBytes < ids.length; ordinal++) {
+        const id = ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
+        if (this.claim(kind, id)) claimed.push(ordinal);
+      }
+      return claimed;
+    });
   }
 
   /** Whether the blob is stored, or on its way. */
   has(kind: BlobKind, id: BlobId): boolean {
-    return this.#claimed.has(shortKey(id)) || this.#repo.index.has(kind, id);
+    return this.#claimed.has(id) || this.#repo.index.has(kind, id);
   }
 
   /** Stores a catalog or list blob unless it is there; returns its id at once. */
@@ -138,7 +147,7 @@ export class BlobWriter {
     this.#repo.index.addOwnPack(known, fromHex(this.#session.id));
     this.#noteUnindexed(pack, known.blobs.length);
     this.#count(known.blobs);
-    for (const blob of known.blobs) this.#claimed.delete(shortKey(blob.id));
+    for (const blob of known.blobs) this.#claimed.delete(blob.id);
   }
 
   #noteUnindexed(pack: EncodedPack, blobs: number): void {

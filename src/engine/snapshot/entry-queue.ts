@@ -15,7 +15,7 @@ export interface QueueItem {
   entry?: Entry;
   unchanged?: ParentEntryRef;
   /** Other names of the same file, which wait for its content. */
-  followers?: ((entry: Entry | undefined) => void)[];
+  followers?: ((entry: Entry | undefined) => void)[] | undefined;
 }
 
 /** Told of an entry that the format cannot hold (a time beyond the year 2262, for instance). */
@@ -78,8 +78,10 @@ export class EntryQueue {
   settle(item: QueueItem, entry: Entry | undefined): void {
     item.settled = true;
     if (entry !== undefined) item.entry = entry;
-    for (const follow of item.followers ?? []) follow(entry);
-    delete item.followers;
+    if (item.followers !== undefined) {
+      for (const follow of item.followers) follow(entry);
+      item.followers = undefined;
+    }
     this.#drain();
   }
 

@@ -148,15 +148,15 @@ export function fileEntry(
   content: Content,
   report: FileReport | undefined,
 ): Entry {
-  const size = content.items.reduce((sum, item) => sum + item.length, 0);
-  return {
-    ...entryMeta(source),
-    ...(report?.now === undefined ? {} : metaNow(source, report.now)),
-    size,
-    content,
-    ...(report?.xattrs === undefined ? {} : { xattrs: report.xattrs }),
-    ...(source.nlink > 1 ? { hardLink: source.deviceOrdinal } : {}),
-  };
+  let size = 0;
+  for (const item of content.items) size += item.length;
+  const meta = entryMeta(source);
+  const entry: { -readonly [K in keyof Entry]: Entry[K] } = { ...meta, size, content };
+  // By and by: spreading what may be absent would cost as much as all the rest of an entry.
+  if (report?.now !== undefined) Object.assign(entry, metaNow(source, report.now), { size });
+  if (report?.xattrs !== undefined) entry.xattrs = report.xattrs;
+  if (source.nlink > 1) entry.hardLink = source.deviceOrdinal;
+  return entry;
 }
 
 /** What the descriptor said; names of another owner than the walk saw are not known here. */

@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { invariant } from "../../base/errors.ts";
-import { type BlobId, idBytes } from "../../base/ids.ts";
+import type { BlobId } from "../../base/ids.ts";
 import type { BlobWriter } from "../../repo/blob-writer.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import type {
@@ -167,20 +167,12 @@ export class SnapshotWorkers {
 
   /** Ordinals, among the batch's chunks, of those that this worker has to store. */
   #claimFresh({ ids, lengths }: Hashed): Uint32Array {
-    const fresh: number[] = [];
-    let ordinal = 0;
-    for (const length of lengths) {
-      if (length < 0) continue;
-      this.counts.chunks++;
-      const id = ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
-      if (this.#writer.claim(BlobKind.data, id)) {
-        this.counts.freshChunks++;
-        this.counts.freshBytes += length;
-        if (!this.#dryRun) fresh.push(ordinal);
-      }
-      ordinal++;
-    }
-    return Uint32Array.from(fresh);
+    const chunks = lengths.filter((length) => length >= 0);
+    const fresh = this.#writer.claimAll(BlobKind.data, ids);
+    this.counts.chunks += chunks.length;
+    this.counts.freshChunks += fresh.length;
+    for (const ordinal of fresh) this.counts.freshBytes += chunks[ordinal] ?? 0;
+    return Uint32Array.from(this.#dryRun ? [] : fresh);
   }
 
   #onStored(batch: number): void {

@@ -68,17 +68,17 @@ export class LeafEncoder {
     requireEncodable(entry);
     const writer = this.#entries;
     this.#keys.write(writer, entry.key);
-    const { xattrs = [], hardLink } = entry;
+    const { xattrs, hardLink } = entry;
+    const hasXattrs = xattrs !== undefined && xattrs.length > 0;
     invariant(entry.type >= 1 && entry.type <= 6, "an entry has a type");
     invariant(entry.mode >= 0 && entry.mode <= 0o7777, "a mode is permission bits");
-    const flags =
-      (xattrs.length > 0 ? flagXattrs : 0) | (hardLink === undefined ? 0 : flagHardLink);
+    const flags = (hasXattrs ? flagXattrs : 0) | (hardLink === undefined ? 0 : flagHardLink);
     writer.u8(entry.type).u8(flags).varint(entry.mode).varint(this.#ownerOf(entry));
     writer.i64(entry.mtimeNs).i64(entry.ctimeNs);
     writer.u64(BigInt.asUintN(64, entry.inode));
     writeBody(writer, entry);
     if (hardLink !== undefined) writer.varint(hardLink);
-    if (xattrs.length > 0) writeXattrs(writer, xattrs);
+    if (hasXattrs) writeXattrs(writer, xattrs);
     this.#count++;
   }
 
@@ -131,18 +131,21 @@ function requireEncodable(entry: Entry): void {
 
 /** What an entry has that the format cannot hold; bad keys are found by their encoder. */
 function limitFault(entry: Entry): string | undefined {
-  const { mtimeNs, ctimeNs, user, group, linkTarget = "", xattrs = [] } = entry;
+  const { mtimeNs, ctimeNs, user, group, linkTarget, xattrs } = entry;
   if (BigInt.asIntN(64, mtimeNs) !== mtimeNs || BigInt.asIntN(64, ctimeNs) !== ctimeNs) {
     return "a time too far from today";
   }
-  // Up to three bytes of UTF-8 for a unit.
-  const isLong = (text: string) => text.length > 85 && Buffer.byteLength(text) > 255;
-  if (isLong(user) || isLong(group)) return "too long an owner name";
-  if (linkTarget.length > linkTargetBytesMax) return "too long a link target";
+  if (isLongName(user) || isLongName(group)) return "too long an owner name";
+  if (linkTarget !== undefined && linkTarget.length > linkTargetBytesMax)
+    return "too long a link target";
+  if (xattrs === undefined) return undefined;
   const xattrBytes = xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
   if (xattrs.length > xattrsMax || xattrBytes > xattrsBytesMax) return "too many attributes";
   return undefined;
 }
+
+/** Up to three bytes of UTF-8 for a unit. */
+const isLongName = (text: string) => text.length > 85 && Buffer.byteLength(text) > 255;
 
 function writeBody(writer: ByteWriter, entry: Entry): void {
   switch (entry.type) {
