@@ -1,14 +1,18 @@
 /**
  * Walks the catalogs of snapshots and marks every blob that they need; equal subtrees once, whoever
- * refers to them. Memory: one bit a blob (used-blobs.ts).
+ * refers to them. Memory: one bit a blob (used-blobs.ts), 10 MiB of ids seen lately, and the nodes
+ * and lists of a few batches, however many snapshots there are.
+ *
+ * Nodes are read by batches that may be of several snapshots: of very many small ones as of one
+ * large one. Of the nodes only their references are looked at (format/node-references.ts).
  */
-import type { Content } from "../base/entry.ts";
 import { hasCode, type VarveError } from "../base/errors.ts";
-import type { BlobId } from "../base/ids.ts";
-import { decodeList } from "../repo/format/content-list.ts";
+import { type BlobId, idBytes } from "../base/ids.ts";
+import { eachListReference, eachNodeReference } from "../repo/format/node-references.ts";
 import { BlobKind } from "../repo/format/pack-table.ts";
 import type { Repository } from "../repo/repository.ts";
 import type { SnapshotRecord } from "../repo/snapshot-list.ts";
+import { RecentIds } from "./recent-ids.ts";
 import { UsedBlobs } from "./used-blobs.ts";
 
 export interface MarkOptions {
@@ -34,82 +38,135 @@ export async function markSnapshots(
   records: readonly SnapshotRecord[],
   options: MarkOptions,
 ): Promise<UsedBlobs> {
-  const used = new UsedBlobs(repo.index);
-  // Newest first: its packs are the likeliest to be in the page cache.
-  for (const [done, record] of [...records].reverse().entries()) {
-    await new SnapshotMarker(repo, used, record, options).run();
-    options.onSnapshot?.(done + 1, records.length);
-  }
-  return used;
+  const marker = new Marker(repo, options);
+  await marker.run(records);
+  return marker.used;
 }
 
-class SnapshotMarker {
+/** Nodes or lists read at once; the larger the batch, the fewer the ranges that it is read by. */
+const batchMax = 128;
+/** And their plaintexts, all but the last. */
+const batchBytesMax = 4 * 1024 * 1024;
+
+/** A node or list that is marked, and waits to be looked into. */
+interface Waiting {
+  readonly id: BlobId;
+  readonly rawLength: number;
+  /** The newest snapshot that refers to it. */
+  readonly record: SnapshotRecord;
+}
+
+class Marker {
+  readonly used: UsedBlobs;
   readonly #repo: Repository;
-  readonly #used: UsedBlobs;
-  readonly #record: SnapshotRecord;
   readonly #options: MarkOptions;
-  readonly #onAbsent: (kind: BlobKind, id: BlobId) => void;
+  readonly #recent = new RecentIds();
+  /** Last in, first out: so it holds little more than a batch for each level of a catalog. */
+  readonly #nodes: Waiting[] = [];
+  readonly #lists: Waiting[] = [];
 
-  constructor(repo: Repository, used: UsedBlobs, record: SnapshotRecord, options: MarkOptions) {
+  constructor(repo: Repository, options: MarkOptions) {
     this.#repo = repo;
-    this.#used = used;
-    this.#record = record;
     this.#options = options;
-    this.#onAbsent = (kind, id) => options.onAbsent(kind, id, record);
+    this.used = new UsedBlobs(repo.index);
   }
 
-  async run(): Promise<void> {
-    const { onDamaged, signal } = this.#options;
-    await this.#repo.catalog(this.#record).walkNodes({
-      enter: (id) => this.#mark(BlobKind.catalog, id),
-      leaf: async (leaf) => {
-        signal?.throwIfAborted();
-        for (const { content } of leaf.entries) {
-          if (content === undefined) continue;
-          if (content.depth === 0) this.#markItems(BlobKind.data, content);
-          else await this.#markLists(content);
-        }
-      },
-      ...(onDamaged === undefined
-        ? {}
-        : {
-            onDamage: ({ id, error }) => onDamaged(BlobKind.catalog, id, error, this.#record),
-          }),
-    });
-  }
-
-  /** Whether the blob is there and was not marked before. */
-  #mark(kind: BlobKind, id: BlobId): boolean {
-    return this.#used.mark(kind, id, this.#onAbsent) === "new";
-  }
-
-  /** Marks what the items name; returns those that were new. */
-  #markItems(kind: BlobKind, { items }: Content): BlobId[] {
-    const fresh: BlobId[] = [];
-    for (const { id } of items) {
-      if (id !== null && this.#mark(kind, id)) fresh.push(id);
+  /** Newest first: its packs are the likeliest to be in the page cache. */
+  async run(records: readonly SnapshotRecord[]): Promise<void> {
+    const { onSnapshot, signal } = this.#options;
+    for (let left = records.length; ; ) {
+      signal?.throwIfAborted();
+      for (; left > 0 && this.#nodes.length < batchMax; left--) {
+        const record = records[left - 1] as SnapshotRecord;
+        this.#mark(BlobKind.catalog, record.snapshot.root, record);
+      }
+      if (this.#nodes.length === 0 && this.#lists.length === 0) break;
+      if (this.#lists.length >= batchMax || this.#nodes.length === 0) {
+        await this.#look(BlobKind.list, this.#lists, eachListReference);
+      } else {
+        await this.#look(BlobKind.catalog, this.#nodes, eachNodeReference);
+      }
+      onSnapshot?.(records.length - left, records.length);
     }
-    return fresh;
+    onSnapshot?.(records.length, records.length);
   }
 
-  async #markLists(content: Content): Promise<void> {
-    for (const id of this.#markItems(BlobKind.list, content)) {
-      const list = await this.#readList(id);
-      if (list === undefined) continue;
-      if (list.depth === 0) this.#markItems(BlobKind.data, list);
-      else await this.#markLists(list);
+  #mark(kind: BlobKind, id: BlobId, record: SnapshotRecord): void {
+    const { used } = this;
+    const before = used.rawBytes;
+    const { onAbsent } = this.#options;
+    const found = used.mark(kind, id, (what, blob) => onAbsent(what, blob, record));
+    if (found === "absent") return;
+    this.#recent.add(id, kind);
+    if (found === "known" || kind === BlobKind.data) return;
+    const waiting = { id, rawLength: used.rawBytes - before, record };
+    (kind === BlobKind.list ? this.#lists : this.#nodes).push(waiting);
+  }
+
+  async #look(
+    kind: BlobKind,
+    stack: Waiting[],
+    eachReference: typeof eachNodeReference,
+  ): Promise<void> {
+    const batch = takeBatch(stack);
+    const plaintexts = await this.#read(kind, batch);
+    for (const [i, waiting] of batch.entries()) {
+      const bytes = plaintexts[i];
+      if (bytes === undefined) continue;
+      const { record } = waiting;
+      try {
+        eachReference(bytes, (below, at) => {
+          if (this.#recent.has(bytes, below, at)) return;
+          this.#mark(below, bytes.subarray(at, at + idBytes) as BlobId, record);
+        });
+      } catch (error) {
+        this.#tell(kind, waiting, error);
+      }
     }
   }
 
-  async #readList(id: BlobId): Promise<Content | undefined> {
-    const { onDamaged } = this.#options;
+  /** All at once, and one by one when that fails and there is somebody to tell. */
+  async #read(
+    kind: BlobKind,
+    batch: readonly Waiting[],
+  ): Promise<readonly (Uint8Array | undefined)[]> {
+    const { blobs } = this.#repo;
     try {
-      return decodeList(await this.#repo.blobs.read(BlobKind.list, id));
+      return await blobs.readMany(
+        kind,
+        batch.map(({ id }) => id),
+      );
     } catch (error) {
-      const isFault = hasCode(error, "blob-absent", "blob-damaged", "object-damaged");
-      if (onDamaged === undefined || !isFault) throw error;
-      onDamaged(BlobKind.list, id, error, this.#record);
-      return undefined;
+      if (this.#options.onDamaged === undefined || !isDamage(error)) throw error;
     }
+    const each: (Uint8Array | undefined)[] = [];
+    for (const waiting of batch) {
+      each.push(
+        await blobs.read(kind, waiting.id).catch((error: unknown) => {
+          this.#tell(kind, waiting, error);
+          return undefined;
+        }),
+      );
+    }
+    return each;
   }
+
+  #tell(kind: BlobKind, { id, record }: Waiting, error: unknown): void {
+    const { onDamaged } = this.#options;
+    if (onDamaged === undefined || !isDamage(error)) throw error;
+    onDamaged(kind, id, error, record);
+  }
+}
+
+/** From the end of `stack`: at least one. */
+function takeBatch(stack: Waiting[]): Waiting[] {
+  let count = 0;
+  for (let bytes = 0; count < Math.min(batchMax, stack.length) && bytes < batchBytesMax; count++) {
+    bytes += stack.at(-1 - count)?.rawLength ?? 0;
+  }
+  return stack.splice(stack.length - count);
+}
+
+function isDamage(error: unknown): error is VarveError {
+  return hasCode(error, "object-absent", "object-damaged", "blob-absent", "blob-damaged");
 }

@@ -10,10 +10,10 @@ import type { BlobReader } from "../../repo/blob-reader.ts";
 import { packObject } from "../../repo/format/object-names.ts";
 import type { BlobKind } from "../../repo/format/pack-table.ts";
 import { BlobBits } from "../blob-bits.ts";
+import { RecentIds } from "../recent-ids.ts";
 import type { DamageEntry, DamageList } from "./damage.ts";
 import type { PackFault, PackFaults } from "./pack-faults.ts";
 import type { ReachableBlobs } from "./reachable-blobs.ts";
-import { SoundChunks } from "./sound-chunks.ts";
 
 type Copies = Pick<BlobLookup, "copies">;
 
@@ -40,8 +40,8 @@ export interface Looked {
 export class BlobCauses {
   readonly blobs: BlobReader;
   readonly damage: DamageList;
-  /** Data blobs of living packs, as far as is known; what is found wrong later is walked anew. */
-  readonly sound = new SoundChunks();
+  /** Data blobs of living packs with their lengths, as far as known; what is found wrong later is walked anew. */
+  readonly sound = new RecentIds();
   readonly #reachable: ReachableBlobs;
   readonly #index: BlobIndex;
   readonly #faults: PackFaults;

@@ -1,10 +1,10 @@
-/** A table of chunks that were found sound: it may forget, and never makes anything up. */
+/** A table of ids that were looked up lately: it may forget, and never makes anything up. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { BlobId } from "../../src/base/ids.ts";
-import { SoundChunks } from "../../src/engine/check/sound-chunks.ts";
+import { RecentIds } from "../../src/engine/recent-ids.ts";
 
 /** Few distinct bytes, so that ids share slots and parts of each other. */
 const idArbitrary = fc
@@ -13,11 +13,11 @@ const idArbitrary = fc
     (bytes) => Buffer.concat([Uint8Array.from(bytes), Buffer.alloc(16, 7)]) as unknown as BlobId,
   );
 
-test("what it has was added, with that length", () => {
+test("what it has was added, with that number", () => {
   const chunk = fc.record({ id: idArbitrary, length: fc.integer({ min: 0, max: 3 }) });
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 40 }), fc.array(chunk), (added, asked) => {
-      const sound = new SoundChunks();
+      const sound = new RecentIds();
       const known = new Set<string>();
       for (const { id, length } of added) {
         sound.add(id, length);
@@ -33,7 +33,7 @@ test("what it has was added, with that length", () => {
 });
 
 test("an empty table has nothing, not even an id of zeros; the largest length is one", () => {
-  const sound = new SoundChunks();
+  const sound = new RecentIds();
   const zeros = new Uint8Array(32) as BlobId;
   assert.equal(sound.has(zeros, 0), false);
   sound.add(zeros, 2 ** 31 - 2);
@@ -45,7 +45,7 @@ test("an empty table has nothing, not even an id of zeros; the largest length is
 });
 
 test("one that came later takes the place of an older one of its slot", () => {
-  const sound = new SoundChunks();
+  const sound = new RecentIds();
   const older = new Uint8Array(32).fill(1) as BlobId;
   const newer = older.slice() as BlobId;
   newer[15] = 2;
@@ -56,7 +56,7 @@ test("one that came later takes the place of an older one of its slot", () => {
 });
 
 test("it grows with what is added, keeps most of it, and makes nothing up", () => {
-  const sound = new SoundChunks();
+  const sound = new RecentIds();
   const ids = Array.from({ length: 40_000 }, (_, i) => {
     return createHash("sha256").update(`${i}`).digest() as Uint8Array as BlobId;
   });

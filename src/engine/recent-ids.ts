@@ -1,46 +1,48 @@
 /**
- * Chunks that were lately found where they should be, with their lengths: neighbouring snapshots
+ * Ids of blobs that were lately looked up, each with a number of the user's: neighbouring snapshots
  * refer to the same ones, and to look here costs a twentieth of asking the index. A table that
- * grows up to a fixed size, and in which a newer chunk takes the place of an older one.
+ * grows up to a fixed size, and in which a newer id takes the place of an older one.
  *
  * It compares the first 16 bytes of an id, as the index does (docs/decisions/0004).
  */
-import type { BlobId } from "../../base/ids.ts";
+import type { BlobId } from "../base/ids.ts";
 
 /** 10 MiB; a tree of 100,000 files keeps nine in ten of its chunks. */
 const slotsMax = 2 ** 19;
 /** A small repository shall not pay for a large one's: 10 MiB take a millisecond to clear. */
 const slotsAtFirst = 2 ** 10;
-/** Of 32 bits: four of the id, and the length plus one, so that an empty slot fits nothing. */
+/** Of 32 bits: four of the id, and the number plus one, so that an empty slot fits nothing. */
 const words = 5;
 
-export class SoundChunks {
+export class RecentIds {
   #slots = slotsAtFirst;
   #table = new Int32Array(slotsAtFirst * words);
   /** Slots that are taken. */
   #count = 0;
 
-  has(id: BlobId, length: number): boolean {
+  /** The id is the first 16 bytes from `offset` on; a view for each would cost more than this. */
+  has(id: Uint8Array, number: number, offset = 0): boolean {
     const table = this.#table;
-    const at = this.#slotOf(id);
+    const first = wordOf(id, offset);
+    const at = this.#slotAt(first);
     return (
-      table[at + 4] === length + 1 &&
-      table[at] === wordOf(id, 0) &&
-      table[at + 1] === wordOf(id, 4) &&
-      table[at + 2] === wordOf(id, 8) &&
-      table[at + 3] === wordOf(id, 12)
+      table[at + 4] === number + 1 &&
+      table[at] === first &&
+      table[at + 1] === wordOf(id, offset + 4) &&
+      table[at + 2] === wordOf(id, offset + 8) &&
+      table[at + 3] === wordOf(id, offset + 12)
     );
   }
 
-  /** `length`: below 2^31 - 1. */
-  add(id: BlobId, length: number): void {
+  /** `number`: from 0, below 2^31 - 1. */
+  add(id: BlobId, number: number): void {
     // Before one in ten takes another's place.
     if (this.#count * 8 >= this.#slots && this.#slots < slotsMax) this.#grow();
     const table = this.#table;
-    const at = this.#slotOf(id);
+    const at = this.#slotAt(wordOf(id, 0));
     if (table[at + 4] === 0) this.#count++;
     for (let word = 0; word < 4; word++) table[at + word] = wordOf(id, 4 * word);
-    table[at + 4] = length + 1;
+    table[at + 4] = number + 1;
   }
 
   /** To eight times as many: what was in slots of their own still is. */
@@ -54,10 +56,6 @@ export class SoundChunks {
     }
   }
 
-  #slotOf(id: BlobId): number {
-    return this.#slotAt(wordOf(id, 0));
-  }
-
   /** Ids are keyed hashes: any of their bits spread evenly. */
   #slotAt(word: number): number {
     return (word & (this.#slots - 1)) * words;
@@ -65,7 +63,7 @@ export class SoundChunks {
 }
 
 /** Little-endian and signed, as such numbers need no memory of their own. */
-function wordOf(id: BlobId, at: number): number {
+function wordOf(id: Uint8Array, at: number): number {
   const low = (id[at] ?? 0) | ((id[at + 1] ?? 0) << 8) | ((id[at + 2] ?? 0) << 16);
   return low | ((id[at + 3] ?? 0) << 24);
 }
