@@ -37,6 +37,8 @@ export interface BlobLookup {
   /** All copies, oldest pack first, also those whose base is nowhere. */
   copies(kind: BlobKind, id: BlobId): BlobPlace[];
   packInfo(packNo: number): PackInfo;
+  /** Calls `look`, whose look-ups then cost half: every one by itself is a transaction. */
+  inOneView<T>(look: () => T): T;
 }
 
 /** A copy that stands on no base: only such a one is a base itself. */

@@ -47,6 +47,7 @@ class FakeSource implements BlobSource {
 
   readonly index = {
     find: (_: BlobKind, id: Uint8Array) => this.places.get(toHex(id)),
+    inOneView: <T>(look: () => T): T => look(),
     copies: (_: BlobKind, id: Uint8Array) => {
       const place = this.places.get(toHex(id));
       return place === undefined ? [] : [place];

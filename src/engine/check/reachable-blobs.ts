@@ -85,6 +85,10 @@ export class ReachableBlobs implements BlobLookup {
     return [...living, ...dying.map((place) => ({ ...place, packNo: place.packNo + dyingFrom }))];
   }
 
+  inOneView<T>(look: () => T): T {
+    return this.#repo.index.inOneView(look);
+  }
+
   packInfo(packNo: number): PackInfo {
     if (packNo < dyingFrom || this.#dying === undefined) return this.#repo.index.packInfo(packNo);
     return { ...this.#dying.packInfo(packNo - dyingFrom), packNo };

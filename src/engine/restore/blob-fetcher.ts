@@ -121,6 +121,12 @@ export class BlobFetcher {
     return this.#repo.index.find(kind, id);
   }
 
+  /** The places of many blobs, undefined for those that are in no living pack. */
+  findAll(kind: BlobKind, ids: readonly BlobId[]): (BlobPlace | undefined)[] {
+    const { index } = this.#repo;
+    return index.inOneView(() => ids.map((id) => index.find(kind, id)));
+  }
+
   /**
    * Reads `wanted` and, behind them, the bases that they stand on: the batch has `wanted` in its
    * order. Blobs that cannot be had are in the batch without bytes. Throws when the store fails.

@@ -138,8 +138,11 @@ export class WindowRunner {
   /** Finds the blobs; files that cannot have theirs are told and added to `lost`. */
   #place(window: FileWindow, lost: Set<number>): PlacedBlob[] {
     const placed: PlacedBlob[] = [];
-    for (const { id, length, uses } of window.blobs) {
-      const place = this.#options.fetcher.find(BlobKind.data, id);
+    const { blobs } = window;
+    const ids = blobs.map(({ id }) => id);
+    const places = this.#options.fetcher.findAll(BlobKind.data, ids);
+    for (const [at, { id, length, uses }] of blobs.entries()) {
+      const place = places[at];
       if (place !== undefined && place.rawLength === length) {
         placed.push({ id, place, uses });
         continue;

@@ -36,8 +36,10 @@ export class BaseFetcher {
   async fetch(chunks: readonly ChunkToBase[]): Promise<Bases | undefined> {
     const wanted: WantedBlob[] = [];
     const known = new Map<string, number>();
-    const ordinals = Int32Array.from(chunks, ({ like, length }) => {
-      const base = like === undefined ? undefined : this.#findBase(like, length);
+    const bases = this.#index.inOneView(() =>
+      chunks.map(({ like, length }) => (like === undefined ? undefined : this.#find(like, length))),
+    );
+    const ordinals = Int32Array.from(bases, (base) => {
       if (base === undefined) return -1;
       const name = Buffer.from(base.id).latin1Slice();
       const ordinal = known.get(name) ?? wanted.push(base) - 1;
@@ -53,10 +55,10 @@ export class BaseFetcher {
     }
   }
 
-  #findBase(like: BlobId, length: number): WantedBlob | undefined {
-    const { baseId } = this.#index.find(BlobKind.data, like) ?? {};
-    const id = baseId ?? like;
-    const place = plainCopy(this.#index, BlobKind.data, id);
+  #find(like: BlobId, length: number): WantedBlob | undefined {
+    const found = this.#index.find(BlobKind.data, like);
+    const id = found?.baseId ?? like;
+    const place = id === like ? found : plainCopy(this.#index, BlobKind.data, id);
     if (place === undefined || place.rawLength < length * rawLengthPartMin) return undefined;
     return { id, place };
   }
