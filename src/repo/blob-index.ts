@@ -7,10 +7,11 @@
  * is that of the last refresh: what other processes add to the cache meanwhile is not seen.
  */
 import { VarveError } from "../base/errors.ts";
-import { type BlobId, type PackId, packId, shortIdBytes, toHex } from "../base/ids.ts";
+import { type BlobId, fromHex, type PackId, packId, shortIdBytes, toHex } from "../base/ids.ts";
 import { type BlobLookup, type BlobPlace, type PackInfo, usableCopy } from "./blob-lookup.ts";
 import { BlobRows } from "./cache/blob-rows.ts";
 import type { Database, Statement } from "./cache/cache-database.ts";
+import { WaitingBlobs } from "./cache/waiting-blobs.ts";
 import type { IndexPack } from "./format/index-object.ts";
 import type { BlobKind, CipherSuite, Encoding } from "./format/pack-table.ts";
 
@@ -35,6 +36,11 @@ type BlobRow = [number, number, number, number, number, number, number, Uint8Arr
 const blobColumns = "pack, ordinal, offset, length, raw_length, kind, encoding, base";
 const packColumns = "no, id, size, cipher, wrap_method, wrap, blob_count";
 
+/** A table of fewer rows lies in SQLite's own memory: own packs go into it as they come. */
+const waitingTableRows = 1 << 18;
+/** Otherwise rows wait until there is one for each eight of the table, and at most so many. */
+const waitingRowsMax = 1 << 20;
+
 /** What the cache keeps of an id; see cache-database.ts. */
 export function cacheKey(id: Uint8Array): Uint8Array {
   return id.subarray(0, shortIdBytes);
@@ -48,6 +54,16 @@ export class BlobIndex implements BlobLookup {
   readonly #insertPack: Statement;
   readonly #packNumber: Statement;
   readonly #rows: BlobRows;
+  readonly #waitingRows: BlobRows;
+  readonly #waiting: WaitingBlobs;
+  readonly #waitingTableRows: number;
+  readonly #insertNumbered: Statement;
+  readonly #takeNumber: Statement;
+  /** What the cache is told once it knows the packs that wait. */
+  #later: (() => void)[] = [];
+  /** Packs of this run that another process had brought into the cache, by our own numbers. */
+  readonly #doubles = new Map<number, PackInfo>();
+  #tableRows = 0;
   #states = new Uint8Array(0);
   /** Packs that are not in the store, whatever the cache says of them. */
   #lost: ReadonlySet<number> = new Set();
@@ -55,8 +71,10 @@ export class BlobIndex implements BlobLookup {
   #empty = true;
   #generation = 0;
 
-  constructor(db: Database) {
+  /** `tableRows`: own packs wait while the cache has more rows (cache/waiting-blobs.ts). */
+  constructor(db: Database, tableRows = waitingTableRows) {
     this.#db = db;
+    this.#waitingTableRows = tableRows;
     this.#findOne = db.prepare(`SELECT ${blobColumns} FROM blob WHERE id = ? LIMIT 1`).raw();
     this.#findAll = db.prepare(`SELECT ${blobColumns} FROM blob WHERE id = ?`).raw();
     this.#packByNo = db.prepare(`SELECT ${packColumns} FROM pack WHERE no = ?`).raw();
@@ -65,11 +83,21 @@ export class BlobIndex implements BlobLookup {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#packNumber = db.prepare("SELECT no FROM pack WHERE id = ?").pluck();
+    this.#insertNumbered = db.prepare(
+      `INSERT INTO pack (id, size, cipher, wrap_method, wrap, blob_count, state, session, no)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#takeNumber = db
+      .prepare("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'pack' RETURNING seq")
+      .pluck();
     this.#rows = new BlobRows(db);
+    this.#waitingRows = new BlobRows(db, 2 * waitingRowsMax);
+    this.#waiting = new WaitingBlobs(this.#waitingRows);
   }
 
   /** Takes the states of all packs from the cache. Packs of this run stay this run's. */
   refresh(): void {
+    this.writeOwn();
     // In one view of the cache: another process may be killing packs in it.
     this.#db.transaction(() => this.#refresh()).deferred();
   }
@@ -78,8 +106,11 @@ export class BlobIndex implements BlobLookup {
     const before = this.#states;
     const last = this.#db.prepare("SELECT max(no) FROM pack").pluck().get() as number | null;
     const states = new Uint8Array((last ?? -1) + 1);
-    for (const row of this.#db.prepare("SELECT no, state FROM pack").raw().iterate()) {
-      const [no, state] = row as [number, number];
+    this.#tableRows = 0;
+    const rows = this.#db.prepare("SELECT no, state, blob_count FROM pack").raw();
+    for (const row of rows.iterate()) {
+      const [no, state, blobCount] = row as [number, number, number];
+      this.#tableRows += blobCount;
       states[no] = state === PackState.pending && before[no] === own ? own : state;
     }
     for (const packNo of this.#lost) states[packNo] = PackState.unlisted;
@@ -119,7 +150,7 @@ export class BlobIndex implements BlobLookup {
   find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
     if (this.#empty) return undefined;
     const first = this.#findOne.get(cacheKey(id)) as BlobRow | undefined;
-    if (first === undefined) return undefined;
+    if (first === undefined) return usableCopy(this, this.#waitingCopies(kind, id));
     if (this.counts(first[0]) && first[5] === kind && first[7] === null) return placeOf(first);
     return usableCopy(this, this.copies(kind, id));
   }
@@ -139,7 +170,13 @@ export class BlobIndex implements BlobLookup {
   /** Every living copy, also those whose base is nowhere; oldest pack first. */
   copies(kind: BlobKind, id: BlobId): BlobPlace[] {
     const rows = this.#findAll.all(cacheKey(id)) as BlobRow[];
-    return rows.filter((row) => this.counts(row[0]) && row[5] === kind).map(placeOf);
+    const places = rows.filter((row) => this.counts(row[0]) && row[5] === kind).map(placeOf);
+    return this.#waiting.isEmpty ? places : [...places, ...this.#waitingCopies(kind, id)];
+  }
+
+  #waitingCopies(kind: BlobKind, id: BlobId): BlobPlace[] {
+    if (this.#waiting.isEmpty) return [];
+    return this.#waiting.places(id).filter((place) => place.kind === kind);
   }
 
   /**
@@ -155,7 +192,8 @@ export class BlobIndex implements BlobLookup {
   }
 
   findPack(packNo: number): PackInfo | undefined {
-    const known = this.#packs.get(packNo);
+    const known =
+      this.#packs.get(packNo) ?? this.#waiting.pack(packNo) ?? this.#doubles.get(packNo);
     if (known !== undefined) return known;
     const row = this.#packByNo.get(packNo) as PackRow | undefined;
     if (row === undefined) return undefined;
@@ -184,11 +222,67 @@ export class BlobIndex implements BlobLookup {
     return this.#states.length;
   }
 
-  /** Adds a pack that is in the store, and that this run may use at once; returns its number. */
+  /**
+   * Adds a pack that is in the store, and that this run may use at once; returns its number. Where
+   * the cache has very many rows it is told of the pack later: see `writeOwn`.
+   */
   addOwnPack(pack: IndexPack, session: Uint8Array): number {
-    const packNo = this.#db.transaction(() => this.insert(pack, PackState.pending, session))();
+    const isLarge = this.#tableRows >= this.#waitingTableRows;
+    const rowsMax = isLarge ? Math.min(waitingRowsMax, this.#tableRows >> 3) : 0;
+    if (this.#waiting.count + pack.blobs.length > rowsMax) this.writeOwn();
+    this.#tableRows += pack.blobs.length;
+    let packNo: number;
+    if (pack.blobs.length > rowsMax) {
+      packNo = this.#db.transaction(() => this.insert(pack, PackState.pending, session))();
+    } else {
+      packNo = this.#takeNumber.get() as number;
+      this.#waiting.add(pack, packNo, session);
+    }
     this.setOwn(packNo);
     return packNo;
+  }
+
+  /**
+   * Tells the cache of all own packs that wait; nothing happens when none does. Before the index is
+   * loaded, or another writer takes over, and at the end of a run this must be called.
+   */
+  writeOwn(): void {
+    if (this.#waiting.isEmpty) return;
+    const doubles = new Map<PackInfo, number>();
+    try {
+      this.#db.transaction(() => this.#writeWaiting(doubles)).immediate();
+      for (const [info, known] of doubles) this.#useDouble(info, known);
+    } finally {
+      // After a failure as well: without their rows these packs must not come into the cache.
+      this.#waiting.end();
+      this.#later = [];
+    }
+  }
+
+  #writeWaiting(doubles: Map<PackInfo, number>): void {
+    for (const { info, session } of this.#waiting.packs) {
+      const known = this.#numberInCache(info.pack);
+      if (known !== undefined) doubles.set(info, known);
+      else this.#insertNumbered.run(...packRow(info, PackState.pending, session), info.packNo);
+    }
+    this.#waitingRows.write(new Set([...doubles.keys()].map(({ packNo }) => packNo)));
+    for (const work of this.#later) work();
+  }
+
+  /** Another process had loaded the index object that names the pack: its rows are used. */
+  #useDouble(info: PackInfo, known: number): void {
+    this.#doubles.set(info.packNo, info);
+    this.#states[info.packNo] = PackState.unlisted;
+    this.setOwn(known);
+  }
+
+  /**
+   * Runs `work` in a transaction, as soon as the cache knows all packs of this run: nothing may
+   * say there that an index object was taken in while rows of its packs are missing.
+   */
+  afterOwn(work: () => void): void {
+    if (this.#waiting.isEmpty) this.#db.transaction(work).immediate();
+    else this.#later.push(work);
   }
 
   /** Lets a pending pack count for this run. */
@@ -209,16 +303,8 @@ export class BlobIndex implements BlobLookup {
   insert(pack: IndexPack, state: PackState, session: Uint8Array | null, rows?: BlobRows): number {
     const known = this.packNumber(pack.pack);
     if (known !== undefined) return known;
-    const { lastInsertRowid } = this.#insertPack.run(
-      Buffer.from(pack.pack, "hex"),
-      pack.size,
-      pack.cipher,
-      pack.wrapMethod,
-      pack.wrap,
-      pack.blobs.length,
-      state,
-      session,
-    );
+    const info = { ...pack, blobCount: pack.blobs.length };
+    const { lastInsertRowid } = this.#insertPack.run(...packRow(info, state, session));
     const packNo = Number(lastInsertRowid);
     const target = rows ?? this.#rows;
     for (const [ordinal, blob] of pack.blobs.entries()) {
@@ -229,8 +315,21 @@ export class BlobIndex implements BlobLookup {
   }
 
   packNumber(pack: PackId): number | undefined {
+    return this.#numberInCache(pack) ?? this.#waiting.packNumber(pack);
+  }
+
+  #numberInCache(pack: PackId): number | undefined {
     return this.#packNumber.get(Buffer.from(pack, "hex")) as number | undefined;
   }
+}
+
+function packRow(
+  pack: Omit<PackInfo, "packNo">,
+  state: PackState,
+  session: Uint8Array | null,
+): unknown[] {
+  const { size, cipher, wrapMethod, wrap, blobCount } = pack;
+  return [fromHex(pack.pack), size, cipher, wrapMethod, wrap, blobCount, state, session];
 }
 
 type PackRow = [number, Uint8Array, number, number, number, Uint8Array, number];

@@ -207,11 +207,17 @@ export class BlobWriter {
     while (this.#puts.size > 0) await Promise.all(this.#puts);
     this.throwIfFailed();
     await this.#writeIndex();
+    this.#repo.index.writeOwn();
   }
 
   /** After a failure: waits for what is under way, so that nothing is written after the end. */
   async abandon(): Promise<void> {
     await Promise.allSettled(this.#puts);
+    try {
+      this.#repo.index.writeOwn();
+    } catch {
+      // What failed before is what the user has to know; without the cache more is stored again.
+    }
   }
 }
 

@@ -51,6 +51,8 @@ export interface LoadContext extends IndexOnlooker {
  */
 export async function loadIndex(context: LoadContext): Promise<ReadonlySet<string>> {
   for (let listing = 1; ; listing++) {
+    // What is listed and waits here would be taken in twice.
+    context.index.writeOwn();
     // Before the listing: what another process adds to the cache after it is not gone.
     const known = knownIndexIds(context.db);
     const buried = knownTombstones(context.db);

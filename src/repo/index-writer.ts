@@ -20,7 +20,10 @@ const mergeCount = 8;
 const mergedBytesMax = 32 * 1024 * 1024;
 const smallestClassBytes = 4096;
 
-/** Puts an index object naming `packs`; durable, and in the local cache, when it resolves. */
+/**
+ * Puts an index object naming `packs`; durable when it resolves. The local cache is told at once,
+ * or together with the own packs that wait (blob-index.ts).
+ */
 export async function writeIndexObject(
   repo: Repository,
   packs: readonly EncodedPack[],
@@ -29,14 +32,16 @@ export async function writeIndexObject(
   const { id, bytes } = sealIndexObject(repo.keys, repo.cipher, { packs, replaces }, repo.random);
   await repo.store.put(`index/${id}`, bytes);
   const { db } = repo.cache;
-  db.transaction(() => {
-    const indexNo = insertIndexObject(db, id, bytes.length);
+  const ids = packs.map(({ pack }) => pack);
+  const size = bytes.length;
+  repo.index.afterOwn(() => {
+    const indexNo = insertIndexObject(db, id, size);
     const link = db.prepare("INSERT OR IGNORE INTO index_pack VALUES (?, ?)");
-    for (const pack of packs) {
-      const packNo = repo.index.packNumber(pack.pack);
+    for (const pack of ids) {
+      const packNo = repo.index.packNumber(pack);
       if (packNo !== undefined) link.run(indexNo, packNo);
     }
-  }).immediate();
+  });
   return id;
 }
 

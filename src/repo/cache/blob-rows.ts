@@ -6,6 +6,8 @@
  * Memory is bounded by `rowsMax` (48 bytes a row, 80 where there are bases): beyond that a run is
  * written. All of it happens inside the transaction of whoever calls.
  */
+import type { BlobPlace } from "../blob-lookup.ts";
+import type { BlobKind, Encoding } from "../format/pack-table.ts";
 import type { Database, Statement } from "./cache-database.ts";
 
 /** A row of the table `blob` without its id; see cache-database.ts. */
@@ -94,10 +96,43 @@ export class BlobRows {
     this.#fields = fields;
   }
 
-  /** Writes all rows, in order of their ids, into the table. */
-  write(): void {
+  /** The first 32 bits of a row's id. */
+  idStart(row: number): number {
+    return this.#ids.readUInt32BE(row * idBytes);
+  }
+
+  /** Whether the row's id begins as this one does. */
+  hasId(row: number, id: Uint8Array): boolean {
+    const at = row * idBytes;
+    return this.#ids.compare(id, 0, idBytes, at, at + idBytes) === 0;
+  }
+
+  placeAt(row: number): BlobPlace {
+    const at = row * fieldCount;
+    const code = this.#fields[at + 5] as number;
+    const place = {
+      packNo: this.#fields[at] as number,
+      ordinal: this.#fields[at + 1] as number,
+      offset: this.#fields[at + 2] as number,
+      length: this.#fields[at + 3] as number,
+      rawLength: this.#fields[at + 4] as number,
+      kind: (code & 0xff) as BlobKind,
+      encoding: ((code >> 8) & 0xff) as Encoding,
+    };
+    if ((code & hasBase) === 0) return place;
+    return { ...place, baseId: Uint8Array.from(this.#baseAt(row)) };
+  }
+
+  #baseAt(row: number): Uint8Array {
+    return this.#bases.subarray(row * baseBytes, (row + 1) * baseBytes);
+  }
+
+  /** Writes all rows but those of the packs `without`, in order of their ids, into the table. */
+  write(without: ReadonlySet<number> = new Set()): void {
     try {
-      for (const row of this.#order()) this.#insertRow(row);
+      for (const row of this.#order()) {
+        if (!without.has(this.#fields[row * fieldCount] as number)) this.#insertRow(row);
+      }
     } finally {
       // When it fails the caller's transaction does, and with it the packs of these rows.
       this.#count = 0;
@@ -133,7 +168,7 @@ export class BlobRows {
       fields[at + 4],
       code & 0xff,
       (code >> 8) & 0xff,
-      (code & hasBase) === 0 ? null : this.#bases.subarray(row * baseBytes, (row + 1) * baseBytes),
+      (code & hasBase) === 0 ? null : this.#baseAt(row),
     );
   }
 }
