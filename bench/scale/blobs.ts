@@ -1,114 +1,70 @@
 /**
- * What a repository with ten million blobs costs: bringing its index into an empty cache, a
- * snapshot of a small tree, the same again, and a restore. Each runs in a process of its own; each
- * must stay below 400 MB.
- * usage: node dist/bench/scale/blobs.js [--blobs N] [--fresh]
- * Work folder: VARVE_BENCH_DIR, or bench/work; N blobs take 45 bytes each there, and the cache 80.
+ * What a repository with fifty million blobs costs: bringing its index into an empty cache, a
+ * snapshot of a small tree, the same again, its restore, prune, check. One blob in five is needed
+ * by no snapshot, in packs of their own, so that prune has packs to remove and all of the index to
+ * rewrite.
+ * usage: node dist/bench/scale/blobs.js [--blobs N] [--from STEP] [--drop]
+ *   --blobs   50,000,000 unless said. Run a tenth before, to compare with
+ *   --from    load, snapshot, cold, prune or check: earlier steps are taken as done
+ *   --drop    delete the work folder of that size, and end
+ * Work folder: VARVE_BENCH_DIR, or bench/work; a blob takes 80 bytes there, and 90 in each cache.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { systemClock, systemRandom } from "../../src/base/clock.ts";
-import { streamProfile, treeProfile } from "../../src/chunker/profiles.ts";
-import { formatKeyFile } from "../../src/repo/crypto/kek.ts";
-import { initRepository } from "../../src/repo/repository.ts";
-import { LocalStore } from "../../src/repo/store/local-store.ts";
-import { measure } from "../measure.ts";
-import type { LoadCost } from "./load-step.ts";
-import { addManyBlobs } from "./many-blobs.ts";
-
-const peakBytesMax = 400e6;
-const built = resolve(import.meta.dirname, "../..");
-const top = dirname(findUp("package.json"));
-
-function findUp(name: string): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, name))) folder = dirname(folder);
-  return join(folder, name);
-}
+import { addBlobsOfSnapshot } from "./blobs-snapshot.ts";
+import { newRepository } from "./new-repository.ts";
+import { ScaleRun } from "./scale-run.ts";
 
 const { values } = parseArgs({
   options: {
-    blobs: { type: "string", default: "10000000" },
-    fresh: { type: "boolean", default: false },
+    blobs: { type: "string", default: "50000000" },
+    from: { type: "string", default: "load" },
+    drop: { type: "boolean", default: false },
   },
 });
 const blobs = Number(values.blobs);
-const bench = resolve(process.env["VARVE_BENCH_DIR"] ?? join(top, "bench/work"));
-const folder = join(bench, `scale-${blobs}`);
-const repository = join(folder, "repository");
-const cache = join(folder, "cache");
-const tree = join(folder, "tree");
-const keyFile = join(folder, "key");
+const run = new ScaleRun("blobs", blobs);
+const tree = run.path("tree");
 
-async function prepare(): Promise<void> {
-  if (values.fresh) rmSync(folder, { recursive: true, force: true });
-  if (existsSync(keyFile)) return;
-  mkdirSync(tree, { recursive: true });
-  for (let i = 0; i < 200; i++) writeFileSync(join(tree, `${i}`), `file ${i}\n`.repeat(i + 1));
-  const secret = systemRandom(32);
-  const host = { hostname: "bench", user: "", pid: process.pid, bootId: "" };
-  const repo = await initRepository({
-    store: new LocalStore(repository, { create: true }),
-    cacheDir: join(folder, "cache of the maker"),
-    clock: systemClock,
-    random: systemRandom,
-    host: { ...host, isProcessGone: () => false },
-    secret: { kind: "key", bytes: secret },
-    label: "bench",
-    settings: {
-      cipher: "aes-256-gcm",
-      chunkers: { tree: treeProfile, stream: streamProfile },
-      pack: { bytes: 16 << 20, padding: false },
-    },
-  });
-  await addManyBlobs(repo, { blobs });
+async function make(): Promise<void> {
+  const repo = await newRepository(run);
+  await addBlobsOfSnapshot(repo, run.repository, blobs);
   await repo.close();
-  writeFileSync(keyFile, `${formatKeyFile(secret)}\n`);
+  run.emptyPath("cache-of-the-maker");
+  mkdirSync(run.emptyPath("tree"));
+  for (let i = 0; i < 200; i++) writeFileSync(join(tree, `${i}`), `file ${i}\n`.repeat(i + 1));
 }
 
-function say(what: string, seconds: number, peakBytes: number, more = ""): void {
-  const megabytes = Math.round(peakBytes / 1e6);
-  console.log(`${what.padEnd(34)} ${seconds.toFixed(1).padStart(7)} s ${megabytes} MB ${more}`);
-  if (peakBytes > peakBytesMax) {
-    console.log(`  above ${peakBytesMax / 1e6} MB`);
-    process.exitCode = 1;
-  }
+function restore(what: string, each: number): void {
+  run.program(what, each, "restore", "latest", "--target", run.emptyPath("target"));
+  run.emptyPath("target");
 }
 
-/** The index into an empty cache. */
-function load(): void {
-  rmSync(cache, { recursive: true, force: true });
-  const script = join(built, "bench/scale/load-step.js");
-  const run = spawnSync(process.execPath, [script, repository, cache, keyFile], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const cost = JSON.parse(run.stdout) as LoadCost;
-  const rate = Math.round(cost.blobs / cost.seconds / 1000);
-  const cpu = `${cost.cpuSeconds.toFixed(1)} s of CPU`;
-  const log = Math.round(cost.walBytes / 1e6);
-  const more = `${cpu}, ${cost.blobs} blobs, ${rate},000 a second, log ${log} MB`;
-  say("index into an empty cache", cost.seconds, cost.peakBytes, more);
+const steps: Record<string, () => void> = {
+  load: () => {
+    run.emptyPath("cache");
+    run.script("index into an empty cache", blobs, "load-step.js");
+  },
+  snapshot: () => {
+    run.program("snapshot of 200 files", 1, "snapshot", tree);
+    run.program("the same again", 1, "snapshot", tree);
+    restore("restore of it", 1);
+  },
+  cold: () => {
+    run.emptyPath("cache");
+    restore("restore of it, from an empty cache", blobs);
+  },
+  prune: () => run.program("prune", blobs, "prune"),
+  check: () => run.program("check", blobs, "check"),
+};
+
+async function main(): Promise<void> {
+  if (values.drop) return rmSync(run.folder, { recursive: true, force: true });
+  await run.once("made", make);
+  const names = Object.keys(steps);
+  if (!names.includes(values.from)) throw new Error(`no step ${values.from}`);
+  for (const name of names.slice(names.indexOf(values.from))) steps[name]?.();
 }
 
-function program(what: string, ...args: string[]): void {
-  const program = [process.execPath, join(built, "src/cli/main.js")];
-  const options = ["--repo", repository, "--cache-dir", cache, "--password-file", keyFile];
-  const command = { argv: [...program, ...args, ...options], env: {} };
-  const cost = measure(command, top, join(folder, "log"));
-  say(what, cost.wallSeconds, cost.peakBytes);
-}
-
-await prepare();
-load();
-program("snapshot of 200 files", "snapshot", tree);
-program("the same again", "snapshot", tree);
-const target = join(folder, "target");
-rmSync(target, { recursive: true, force: true });
-program("restore of it", "restore", "latest", "--target", target);
-rmSync(cache, { recursive: true, force: true });
-program("restore of it, from an empty cache", "restore", "latest", "--target", `${target}2`);
-rmSync(target, { recursive: true, force: true });
-rmSync(`${target}2`, { recursive: true, force: true });
+await main();

@@ -1,7 +1,7 @@
 /**
  * Repositories with millions of blobs in their index, for measuring what that costs. The index
- * objects are real; the packs that they name are not there, since nothing that is measured reads
- * them (a check would, and would say so).
+ * objects are real; of the packs that they name nothing is there, or the size alone
+ * (blobs-snapshot.ts), since nothing that is measured reads them.
  */
 import { randomBytes, randomFillSync } from "node:crypto";
 import { packId, toHex } from "../../src/base/ids.ts";
@@ -20,16 +20,20 @@ export interface ManyBlobs {
   readonly packBlobs?: number;
   /** An index object has up to 32 MiB, or 800,000 blobs, when merged. */
   readonly objectBlobs?: number;
+  /** Sees each pack; what it does is waited for. */
+  readonly onPack?: (pack: IndexPack) => void | Promise<void>;
 }
 
 /** Puts index objects with random blobs; the cache knows nothing of them. */
 export async function addManyBlobs(repo: Repository, options: ManyBlobs): Promise<void> {
-  const { blobs, packBlobs = 1000, objectBlobs = 500_000 } = options;
+  const { blobs, packBlobs = 1000, objectBlobs = 500_000, onPack } = options;
   for (let done = 0; done < blobs; done += objectBlobs) {
     const packs: EncodedPack[] = [];
     const end = Math.min(blobs, done + objectBlobs);
     for (let at = done; at < end; at += packBlobs) {
-      packs.push(encodePack(syntheticPack(Math.min(packBlobs, end - at))));
+      const pack = syntheticPack(Math.min(packBlobs, end - at));
+      packs.push(encodePack(pack));
+      await onPack?.(pack);
     }
     const sealed = sealIndexObject(repo.keys, repo.cipher, { replaces: [], packs }, repo.random);
     await repo.store.put(`index/${sealed.id}`, sealed.bytes);
