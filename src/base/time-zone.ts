@@ -54,13 +54,21 @@ export function daysInMonth(year: number, month: number): number {
 }
 
 export class TimeZone {
-  readonly name: string;
-  readonly #format: Intl.DateTimeFormat;
+  readonly #shown: (ms: number) => WallTime;
+  #name: string | undefined;
 
-  /** Throws `usage` for a name that is no IANA time zone. */
-  constructor(name: string) {
+  /**
+   * Throws `usage` for a name that is no IANA time zone. Without a name it is the zone of this
+   * process, whose clock is had without `Intl`, which takes 10 ms to begin.
+   */
+  constructor(name?: string) {
+    this.#name = name;
+    if (name === undefined) {
+      this.#shown = shownHere;
+      return;
+    }
     try {
-      this.#format = new Intl.DateTimeFormat("en-US-u-ca-gregory-nu-latn", {
+      const format = new Intl.DateTimeFormat("en-US-u-ca-gregory-nu-latn", {
         timeZone: name,
         hourCycle: "h23",
         year: "numeric",
@@ -70,13 +78,18 @@ export class TimeZone {
         minute: "2-digit",
         second: "2-digit",
       });
+      this.#shown = (ms) => shownBy(format, ms);
     } catch (cause) {
       throw new VarveError("usage", `"${name}" is not a time zone.`, {
         hint: "Give an IANA name like Europe/Berlin or UTC.",
         cause,
       });
     }
-    this.name = name;
+  }
+
+  get name(): string {
+    this.#name ??= new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+    return this.#name;
   }
 
   /** What calendar and clock show at this moment. */
@@ -86,15 +99,6 @@ export class TimeZone {
     const shown = this.#shown(secondsMs);
     const offsetSeconds = (utcMs(shown) - secondsMs) / 1000;
     return { ...shown, nanosecond, offsetSeconds };
-  }
-
-  #shown(ms: number): WallTime {
-    // "11/20/2026, 14:30:00" in this locale, whatever separates the fields.
-    const [month, day, year, hour, minute, second] = (
-      this.#format.format(ms).match(digits) ?? []
-    ).map(Number);
-    const wall = { year, month, day, hour, minute, second, nanosecond: 0 };
-    return wall as WallTime;
   }
 
   /**
@@ -116,4 +120,26 @@ export class TimeZone {
   #offsetMs(ms: number): number {
     return utcMs(this.#shown(ms)) - ms;
   }
+}
+
+function shownBy(format: Intl.DateTimeFormat, ms: number): WallTime {
+  // "11/20/2026, 14:30:00" in this locale, whatever separates the fields.
+  const [month, day, year, hour, minute, second] = (format.format(ms).match(digits) ?? []).map(
+    Number,
+  );
+  const wall = { year, month, day, hour, minute, second, nanosecond: 0 };
+  return wall as WallTime;
+}
+
+function shownHere(ms: number): WallTime {
+  const date = new Date(ms);
+  return {
+    year: date.getFullYear(),
+    month: date.getMonth() + 1,
+    day: date.getDate(),
+    hour: date.getHours(),
+    minute: date.getMinutes(),
+    second: date.getSeconds(),
+    nanosecond: 0,
+  };
 }

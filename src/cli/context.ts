@@ -66,7 +66,7 @@ export class CliContext {
 
   /** The user's own time zone: TZ, or that of the system. */
   get zone(): TimeZone {
-    this.#zone ??= new TimeZone(localZoneName());
+    this.#zone ??= new TimeZone();
     return this.#zone;
   }
 
@@ -92,8 +92,4 @@ export class CliContext {
       progress.stop();
     }
   }
-}
-
-function localZoneName(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }

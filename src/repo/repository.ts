@@ -126,7 +126,8 @@ export class Repository {
   }
 
   async listSnapshots(): Promise<SnapshotListing> {
-    return listSnapshots({ store: this.store, keys: this.keys, db: this.cache.db });
+    const { store, keys, random } = this;
+    return listSnapshots({ store, keys, random, db: this.cache.db });
   }
 
   /** The readable snapshots, oldest first. */

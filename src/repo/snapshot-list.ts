@@ -1,23 +1,25 @@
 /**
  * The snapshots of a repository. Sealed manifests are kept in the local cache as they are in the
- * store, so that a listing fetches only what is new. A manifest that does not open is reported
- * beside the others, never dropped: prune must not run while one is unreadable.
+ * store, so that a listing fetches only what is new; and once they are many, opened ones in groups
+ * (cache/snapshot-groups.ts). A manifest that does not open is reported beside the others, never
+ * dropped: prune must not run while one is unreadable.
  */
+import type { Random } from "../base/clock.ts";
 import { hasCode, type VarveError } from "../base/errors.ts";
 import { fromHex, type SnapshotId, snapshotId } from "../base/ids.ts";
 import type { Database } from "./cache/cache-database.ts";
+import { type SnapshotGroup, SnapshotGroups } from "./cache/snapshot-groups.ts";
 import type { RepositoryKeys } from "./crypto/keys.ts";
 import { loadFences } from "./fences.ts";
-import type { Snapshot } from "./format/snapshot.ts";
 import { openSnapshot } from "./objects.ts";
+import { byTime, type SnapshotRecord } from "./snapshot-record.ts";
 import type { Store } from "./store/store.ts";
 
-const fetchesAtOnce = 16;
+export { byTime, type SnapshotRecord } from "./snapshot-record.ts";
 
-export interface SnapshotRecord {
-  readonly id: SnapshotId;
-  readonly snapshot: Snapshot;
-}
+const fetchesAtOnce = 16;
+/** So many that are in no group, or more gone than left in groups, are worth writing them. */
+const groupRecordsMin = 64;
 
 export interface SnapshotListing {
   /** By time, oldest first. */
@@ -29,43 +31,75 @@ export interface SnapshotListContext {
   readonly store: Store;
   readonly keys: RepositoryKeys;
   readonly db: Database;
+  readonly random: Random;
 }
 
 export async function listSnapshots(context: SnapshotListContext): Promise<SnapshotListing> {
+  const { db, keys, random, store } = context;
   // Before the listing: what another process adds to the cache after it is not gone.
-  const known = knownIds(context.db);
+  const grouped = new SnapshotGroups(db, keys, random);
+  const groups = grouped.read();
+  const sealed = knownIds(db);
+  const names = await listNames(store);
+  const inGroups = listedOf(groups, new Set<string>(names));
+  const single = names.filter((id) => !inGroups.has(id));
+  await fetchMissing(context, single, sealed);
+  const opened = await openEach(context, single);
+  const gone = groups.reduce((sum, { records }) => sum + records.length, 0) - inGroups.size;
+  const pays = Math.max(opened.records.length, gone - inGroups.size) >= groupRecordsMin;
+  if (pays) grouped.add(opened.records, groups, ({ id }) => inGroups.has(id));
+  const fences = await loadFences(context);
+  // Groups are in order, and sorting is quick where much is.
+  const records = [...inGroups.values(), ...opened.records]
+    .filter(({ id, snapshot }) => fences.exists(id, snapshot.session))
+    .sort(byTime);
+  return { records, damaged: opened.damaged };
+}
+
+/** Each once: two processes at the same time may both have put it into a group. */
+function listedOf(
+  groups: readonly SnapshotGroup[],
+  listed: ReadonlySet<string>,
+): Map<string, SnapshotRecord> {
+  const found = new Map<string, SnapshotRecord>();
+  for (const { records } of groups) {
+    for (const record of records) if (listed.has(record.id)) found.set(record.id, record);
+  }
+  return found;
+}
+
+async function listNames(store: Store): Promise<SnapshotId[]> {
+  const folder = "snapshots";
+  if (store.listNames !== undefined) return (await store.listNames(folder)).map(snapshotId);
   const names: SnapshotId[] = [];
-  for await (const { name } of context.store.list("snapshots")) {
+  for await (const { name } of store.list(folder)) {
     names.push(snapshotId(name.slice(name.lastIndexOf("/") + 1)));
   }
-  await fetchMissing(context, names, known);
-  const fences = await loadFences(context);
+  return names;
+}
+
+/** Verifies and opens those that the cache has sealed. */
+async function openEach(
+  { store, keys, db }: SnapshotListContext,
+  ids: readonly SnapshotId[],
+): Promise<SnapshotListing> {
   const listing: SnapshotListing = { records: [], damaged: [] };
-  const sealedOf = context.db.prepare("SELECT sealed FROM snapshot WHERE id = ?").pluck();
-  for (const id of names) {
+  const sealedOf = db.prepare("SELECT sealed FROM snapshot WHERE id = ?").pluck();
+  for (const id of ids) {
     const cached = sealedOf.get(fromHex(id)) as Uint8Array | undefined;
     // Another process may have taken it from the cache: only the store's word counts.
-    const sealed = cached ?? (await getIfPresent(context.store, id));
+    const sealed = cached ?? (await getIfPresent(store, id));
     // Forgotten by somebody between our listing and our reading.
     if (sealed === undefined) continue;
     try {
-      const snapshot = openSnapshot(context.keys, id, sealed);
-      if (fences.exists(id, snapshot.session)) listing.records.push({ id, snapshot });
+      listing.records.push({ id, snapshot: openSnapshot(keys, id, sealed) });
     } catch (error) {
       if (!hasCode(error, "object-damaged", "repo-future")) throw error;
       listing.damaged.push({ id, error });
-      context.db.prepare("DELETE FROM snapshot WHERE id = ?").run(fromHex(id));
+      db.prepare("DELETE FROM snapshot WHERE id = ?").run(fromHex(id));
     }
   }
-  listing.records.sort(byTime);
   return listing;
-}
-
-export function byTime(a: SnapshotRecord, b: SnapshotRecord): number {
-  if (a.snapshot.timeNs !== b.snapshot.timeNs) {
-    return a.snapshot.timeNs < b.snapshot.timeNs ? -1 : 1;
-  }
-  return a.id < b.id ? -1 : 1;
 }
 
 function knownIds(db: Database): Set<string> {

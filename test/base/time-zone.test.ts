@@ -26,7 +26,34 @@ function wall(text: string): WallTime {
   return { year, month, day, hour, minute, second, nanosecond: 0 } as WallTime;
 }
 
+/** The zone of this process as if it ran elsewhere. */
+function withTz<T>(name: string, use: () => T): T {
+  const before = process.env["TZ"];
+  process.env["TZ"] = name;
+  try {
+    return use();
+  } finally {
+    if (before === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = before;
+  }
+}
+
 describe("time zone", () => {
+  it("shows in the zone of the process what it shows in the zone of that name", () => {
+    withTz("Europe/Berlin", () => assert.equal(new TimeZone().name, "Europe/Berlin"));
+    for (const name of names) {
+      withTz(name, () => {
+        const [here, named] = [new TimeZone(), new TimeZone(name)];
+        fc.assert(
+          fc.property(anyNs, (timeNs) => {
+            assert.deepEqual(here.wallTime(timeNs), named.wallTime(timeNs));
+          }),
+          { numRuns: 50 },
+        );
+      });
+    }
+  });
+
   it("shows nanoseconds and offsets, also before 1970", () => {
     const time = new TimeZone("Europe/Berlin").wallTime(-1n);
     assert.deepEqual(time, {

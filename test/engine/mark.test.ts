@@ -54,7 +54,7 @@ async function storeSeries(repo: Repository, count: number): Promise<SnapshotRec
   return repo.snapshots();
 }
 
-test("more snapshots than are read at once: every blob of them is marked, and no other", async () => {
+test("of more snapshots than are read at once every blob is marked, and no other", async () => {
   await withFolder(async (folder) => {
     const repo = await makeRepository(folder, { store: new MemoryStore() });
     const all = await storeSeries(repo, 150);

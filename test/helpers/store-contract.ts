@@ -151,6 +151,21 @@ const objects: [string, Body][] = [
     },
   ],
   [
+    "listNames, where there is one: base names as list gives them",
+    async (store) => {
+      if (store.listNames === undefined) return;
+      assert.deepEqual(await store.listNames("snapshots"), []);
+      for (const name of ["snapshots/a", "snapshots/b", "index/c"]) {
+        await store.put(name, patternBytes(10));
+      }
+      const listed = (await listAll(store, "snapshots")).map(({ name }) => name.slice(10));
+      assert.deepEqual((await store.listNames("snapshots")).sort(), listed.sort());
+      await store.delete("snapshots/a");
+      assert.deepEqual(await store.listNames("snapshots"), ["b"]);
+      await assert.rejects(store.listNames("../a"), coded("internal"));
+    },
+  ],
+  [
     "an object above the limit is refused before it is stored",
     async (store) => {
       // Length is all that may be looked at.

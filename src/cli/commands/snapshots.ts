@@ -74,8 +74,10 @@ const columns: readonly Column[] = [
 
 function showSnapshots(context: CliContext, records: readonly SnapshotRecord[]): void {
   const { output, zone } = context;
-  for (const record of records) output.row(snapshotRow(record));
-  if (output.json) return;
+  if (output.json) {
+    for (const record of records) output.row(snapshotRow(record));
+    return;
+  }
   if (records.length === 0) {
     output.summary("There are no snapshots.");
     return;

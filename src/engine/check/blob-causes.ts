@@ -40,7 +40,7 @@ export interface Looked {
 export class BlobCauses {
   readonly blobs: BlobReader;
   readonly damage: DamageList;
-  /** Data blobs of living packs with their lengths, as far as known; what is found wrong later is walked anew. */
+  /** Data blobs of living packs with their lengths; what is found wrong later is walked anew. */
   readonly sound = new RecentIds();
   readonly #reachable: ReachableBlobs;
   readonly #index: BlobIndex;

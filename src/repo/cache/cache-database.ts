@@ -17,7 +17,7 @@ import SqliteDatabase from "better-sqlite3";
 import { VarveError } from "../../base/errors.ts";
 import { makeFolders } from "../../base/make-folders.ts";
 
-const schemaVersion = 1;
+const schemaVersion = 2;
 /** Of SQLite's log, once what it holds is in the database. */
 const logBytesMax = 64 * 1024 * 1024;
 /** Together a minute, as long as SQLite itself waits for a lock. */
@@ -57,6 +57,8 @@ CREATE TABLE tombstone (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE dead_pack (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE fence (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshot (id BLOB PRIMARY KEY, sealed BLOB NOT NULL);
+-- Opened manifests, sealed together; not in the table above any more.
+CREATE TABLE snapshot_group (no INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
 CREATE TABLE whole_root (root BLOB PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE session_look (
   id BLOB PRIMARY KEY, beat INTEGER NOT NULL, seen_ms INTEGER NOT NULL

@@ -47,6 +47,7 @@ function emptyCache(db: Database): void {
     DELETE FROM dead_pack;
     DELETE FROM fence;
     DELETE FROM snapshot;
+    DELETE FROM snapshot_group;
     DELETE FROM session_look;
     DELETE FROM verified_pack;
     DELETE FROM whole_root;

@@ -46,6 +46,7 @@ export class FaultStore implements Store {
   readonly url: string;
   readonly isNear: boolean;
   readonly namesIn?: NonNullable<Store["namesIn"]>;
+  readonly listNames?: NonNullable<Store["listNames"]>;
   readonly #inner: Store;
   #plan: FaultPlan;
   #seeded: Seeded;
@@ -62,6 +63,11 @@ export class FaultStore implements Store {
     if (namesIn !== undefined) {
       this.namesIn = (folder, options) =>
         this.#read("list", folder, () => namesIn(folder, options));
+    }
+    const listNames = inner.listNames?.bind(inner);
+    if (listNames !== undefined) {
+      this.listNames = (folder, options) =>
+        this.#read("list", folder, () => listNames(folder, options));
     }
     this.#plan = plan;
     this.#seeded = new Seeded(plan.seed ?? 0);

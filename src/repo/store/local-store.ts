@@ -155,6 +155,13 @@ export class LocalStore implements Store {
     }
   }
 
+  async listNames(folder: string, options: StoreCallOptions = {}): Promise<string[]> {
+    const names = await this.namesIn(folder, options);
+    // As in `list`.
+    if (names.length > 0) await this.#folders.sync(folder).catch(() => undefined);
+    return names;
+  }
+
   async namesIn(folder: string, { signal }: StoreCallOptions = {}): Promise<string[]> {
     checkObjectName(folder);
     signal?.throwIfAborted();

@@ -82,6 +82,12 @@ export interface Store {
    */
   namesIn?(folder: string, options?: StoreCallOptions): Promise<string[]>;
 
+  /**
+   * For stores where sizes cost something apart: base names of the objects directly in `folder`, in
+   * no order, otherwise as `list` gives them.
+   */
+  listNames?(folder: string, options?: StoreCallOptions): Promise<string[]>;
+
   /** Removes the object; absent is fine. Durable when it resolves. */
   delete(name: string, options?: StoreCallOptions): Promise<void>;
 
