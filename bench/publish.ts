@@ -13,8 +13,8 @@ const introduction = `# Results
 Made by \`npm run bench\`; [README.md](README.md) says what each work is and how it is measured,
 results.json has every single run. Figures are medians. "ratio" is varve's figure divided by the
 better of restic's and Borg's with their defaults; "tuned" is the same with Borg's compression at
-varve's level (zstd 3; restic's default is there already). CPU: in brackets, how many cores were
-busy. Peak: the resident sets of all processes. File caches were warm.
+zstd 3, the higher of varve's levels, measured once (restic's default is there already). CPU: in
+brackets, how many cores were busy. Peak: the resident sets of all processes. File caches were warm.
 
 ![wall time](plots/wall.svg)
 

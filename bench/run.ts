@@ -20,10 +20,10 @@ function runAll(programs: readonly Program[]): Results {
   const recorder = new Recorder(options);
   recorder.removeSetAside(); // a run that was killed leaves it
   for (const group of groups.filter(({ works: names }) => recorder.wants(...names))) {
-    const partakers = programs.filter((program) => takesPart(group, program));
-    for (const program of partakers) group.prepare(recorder, program);
+    const partakers = (run: number) => programs.filter((one) => takesPart(group, one, run));
+    for (const program of partakers(0)) group.prepare(recorder, program);
     for (let run = 0; run < (options.prepare ? 0 : options.runs); run++) {
-      for (const program of partakers) {
+      for (const program of partakers(run)) {
         recorder.makeRoom();
         group.run(recorder, program);
       }
