@@ -132,9 +132,7 @@ function requireEncodable(entry: Entry): void {
 /** What an entry has that the format cannot hold; bad keys are found by their encoder. */
 function limitFault(entry: Entry): string | undefined {
   const { mtimeNs, ctimeNs, user, group, linkTarget, xattrs } = entry;
-  if (BigInt.asIntN(64, mtimeNs) !== mtimeNs || BigInt.asIntN(64, ctimeNs) !== ctimeNs) {
-    return "a time too far from today";
-  }
+  if (!isTime(mtimeNs) || !isTime(ctimeNs)) return "a time too far from today";
   if (isLongName(user) || isLongName(group)) return "too long an owner name";
   if (linkTarget !== undefined && linkTarget.length > linkTargetBytesMax)
     return "too long a link target";
@@ -143,6 +141,9 @@ function limitFault(entry: Entry): string | undefined {
   if (xattrs.length > xattrsMax || xattrBytes > xattrsBytesMax) return "too many attributes";
   return undefined;
 }
+
+const [timeMin, timeMax] = [-(2n ** 63n), 2n ** 63n - 1n];
+const isTime = (timeNs: bigint) => timeNs >= timeMin && timeNs <= timeMax;
 
 /** Up to three bytes of UTF-8 for a unit. */
 const isLongName = (text: string) => text.length > 85 && Buffer.byteLength(text) > 255;
