@@ -13,6 +13,7 @@ import { BlobSealer } from "./blob-codec.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { BlobReader } from "./blob-reader.ts";
 import { type Database, openCacheDatabase, openTemporaryDatabase } from "./cache/cache-database.ts";
+import { SnapshotGroups } from "./cache/snapshot-groups.ts";
 import { CatalogReader } from "./catalog/catalog-reader.ts";
 import { Compressor } from "./compression.ts";
 import { blake3 } from "./crypto/hash.ts";
@@ -78,6 +79,7 @@ export class Repository {
   readonly blobs: BlobReader;
   readonly wholeRoots: WholeRoots;
   #view: IndexView = { tombstones: new Set(), generation: 0 };
+  readonly #snapshotGroups: SnapshotGroups;
   readonly #compressor = new Compressor();
 
   constructor(
@@ -95,6 +97,7 @@ export class Repository {
     this.bundle = bundle;
     this.keys = deriveKeys(bundle);
     this.cache = cache;
+    this.#snapshotGroups = new SnapshotGroups(cache.db, this.keys, context.random);
     this.index = new BlobIndex(cache.db);
     this.blobs = new BlobReader(this);
     this.wholeRoots = new WholeRoots(cache.db, this.index);
@@ -126,8 +129,8 @@ export class Repository {
   }
 
   async listSnapshots(): Promise<SnapshotListing> {
-    const { store, keys, random } = this;
-    return listSnapshots({ store, keys, random, db: this.cache.db });
+    const { store, keys } = this;
+    return listSnapshots({ store, keys, db: this.cache.db, groups: this.#snapshotGroups });
   }
 
   /** The readable snapshots, oldest first. */

@@ -4,11 +4,10 @@
  * (cache/snapshot-groups.ts). A manifest that does not open is reported beside the others, never
  * dropped: prune must not run while one is unreadable.
  */
-import type { Random } from "../base/clock.ts";
 import { hasCode, type VarveError } from "../base/errors.ts";
 import { fromHex, type SnapshotId, snapshotId } from "../base/ids.ts";
 import type { Database } from "./cache/cache-database.ts";
-import { type SnapshotGroup, SnapshotGroups } from "./cache/snapshot-groups.ts";
+import type { SnapshotGroup, SnapshotGroups } from "./cache/snapshot-groups.ts";
 import type { RepositoryKeys } from "./crypto/keys.ts";
 import { loadFences } from "./fences.ts";
 import { openSnapshot } from "./objects.ts";
@@ -31,23 +30,21 @@ export interface SnapshotListContext {
   readonly store: Store;
   readonly keys: RepositoryKeys;
   readonly db: Database;
-  readonly random: Random;
+  readonly groups: SnapshotGroups;
 }
 
 export async function listSnapshots(context: SnapshotListContext): Promise<SnapshotListing> {
-  const { db, keys, random, store } = context;
   // Before the listing: what another process adds to the cache after it is not gone.
-  const grouped = new SnapshotGroups(db, keys, random);
-  const groups = grouped.read();
-  const sealed = knownIds(db);
-  const names = await listNames(store);
+  const groups = context.groups.read();
+  const sealed = knownIds(context.db);
+  const names = await listNames(context.store);
   const inGroups = listedOf(groups, new Set<string>(names));
   const single = names.filter((id) => !inGroups.has(id));
   await fetchMissing(context, single, sealed);
   const opened = await openEach(context, single);
   const gone = groups.reduce((sum, { records }) => sum + records.length, 0) - inGroups.size;
   const pays = Math.max(opened.records.length, gone - inGroups.size) >= groupRecordsMin;
-  if (pays) grouped.add(opened.records, groups, ({ id }) => inGroups.has(id));
+  if (pays) context.groups.add(opened.records, groups, ({ id }) => inGroups.has(id));
   const fences = await loadFences(context);
   // Groups are in order, and sorting is quick where much is.
   const records = [...inGroups.values(), ...opened.records]

@@ -58,7 +58,7 @@ CREATE TABLE dead_pack (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE fence (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshot (id BLOB PRIMARY KEY, sealed BLOB NOT NULL);
 -- Opened manifests, sealed together; not in the table above any more.
-CREATE TABLE snapshot_group (no INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
+CREATE TABLE snapshot_group (no INTEGER PRIMARY KEY AUTOINCREMENT, sealed BLOB NOT NULL);
 CREATE TABLE whole_root (root BLOB PRIMARY KEY, generation INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE session_look (
   id BLOB PRIMARY KEY, beat INTEGER NOT NULL, seen_ms INTEGER NOT NULL

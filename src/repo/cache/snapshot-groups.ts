@@ -75,6 +75,8 @@ export class SnapshotGroups {
   readonly #db: Database;
   readonly #keys: RepositoryKeys;
   readonly #random: Random;
+  /** As they were read last; rows never change, and their numbers are not used again. */
+  #groups: readonly SnapshotGroup[] = [];
 
   constructor(db: Database, keys: RepositoryKeys, random: Random) {
     this.#db = db;
@@ -82,16 +84,18 @@ export class SnapshotGroups {
     this.#random = random;
   }
 
-  /** All groups; those of no use are taken away. */
-  read(): SnapshotGroup[] {
+  /** All groups; those of no use are taken away. What was read before is not opened again. */
+  read(): readonly SnapshotGroup[] {
+    const numbers = this.#db.prepare("SELECT no FROM snapshot_group").pluck().all() as number[];
+    const sealedOf = this.#db.prepare("SELECT sealed FROM snapshot_group WHERE no = ?").pluck();
+    const before = new Map(this.#groups.map((group) => [group.no, group]));
     const groups: SnapshotGroup[] = [];
-    const rows = this.#db.prepare("SELECT no, sealed FROM snapshot_group").raw();
-    for (const row of rows.all() as [number, Uint8Array][]) {
-      const [no, sealed] = row;
-      const content = this.#open(sealed);
-      if (content === undefined) this.#drop([no]);
-      else groups.push({ no, records: decodeGroup(content) });
+    for (const no of numbers) {
+      const group = before.get(no) ?? this.#decode(no, sealedOf.get(no));
+      if (group === undefined) this.#drop([no]);
+      else groups.push(group);
     }
+    this.#groups = groups;
     return groups;
   }
 
@@ -124,6 +128,12 @@ export class SnapshotGroups {
       this.#drop(replaced);
       for (const { id } of fresh) forget.run(fromHex(id));
     })();
+  }
+
+  /** Undefined when it does not open, or another process took it away just now. */
+  #decode(no: number, sealed: unknown): SnapshotGroup | undefined {
+    const content = sealed === undefined ? undefined : this.#open(sealed as Uint8Array);
+    return content === undefined ? undefined : { no, records: decodeGroup(content) };
   }
 
   #drop(numbers: readonly number[]): void {
