@@ -6,7 +6,8 @@
  *
  * Index objects are fetched and brought in by groups, each in one transaction, so memory holds one
  * group at a time and a kill leaves a cache that is merely behind. The rows of a group go into the
- * table in the order of their ids (cache/blob-rows.ts).
+ * table in the order of their ids (cache/blob-rows.ts). An empty cache is filled with a large index
+ * in another way (index-bulk.ts).
  */
 import { hasCode, invariant, type VarveError } from "../base/errors.ts";
 import { fromHex, type IndexId, indexId, type PackId, toHex, tombstoneId } from "../base/ids.ts";
@@ -17,6 +18,7 @@ import type { Database } from "./cache/cache-database.ts";
 import { emptyIfRewound, knownTombstones } from "./cache/rewound-store.ts";
 import type { RepositoryKeys } from "./crypto/keys.ts";
 import type { IndexPack } from "./format/index-object.ts";
+import { BulkLoad } from "./index-bulk.ts";
 import { openIndexObject, openTombstone } from "./objects.ts";
 import type { ObjectInfo, Store } from "./store/store.ts";
 
@@ -27,6 +29,8 @@ const groupObjectsMax = 1000;
 /** Bytes of an index object that a blob takes at least: kind, id, two lengths. */
 const blobRecordBytesMin = 35;
 const listingsMax = 10;
+/** From so many bytes of index objects on, an empty cache is filled in another way. */
+const bulkBytesMin = 3 * groupBytesMax;
 
 export interface IndexOnlooker {
   /** Told of index objects and tombstones that do not open, which are left out; else they throw. */
@@ -41,6 +45,8 @@ export interface LoadContext extends IndexOnlooker {
   readonly db: Database;
   readonly index: BlobIndex;
   readonly signal?: AbortSignal;
+  /** Where temporary files may be; without it, and from fewer bytes on, all goes by groups. */
+  readonly bulk?: { readonly folder: string; readonly bytesMin?: number };
   /** Bytes of index objects that were brought in, and of all that have to be; from 0 on. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -164,15 +170,55 @@ async function fetchIndexes(
 
 async function addIndexObjects(context: LoadContext, fresh: readonly ObjectInfo[]): Promise<void> {
   const total = fresh.reduce((sum, { size }) => sum + size, 0);
+  if (await addInBulk(context, fresh, total)) return;
   const rows = new BlobRows(context.db);
+  await eachGroup(context, fresh, total, (group) =>
+    context.db.transaction(() => addGroup(context, rows, group)).immediate(),
+  );
+}
+
+/** `take` may empty the group. */
+async function eachGroup(
+  context: LoadContext,
+  fresh: readonly ObjectInfo[],
+  total: number,
+  take: (group: FetchedObject[]) => void,
+): Promise<void> {
   let done = 0;
   if (total > 0) context.onProgress?.(done, total);
   for (const infos of groupsOf(fresh)) {
     const group: FetchedObject[] = [];
     for await (const fetched of fetchEach(context, infos)) group.push(fetched);
-    context.db.transaction(() => addGroup(context, rows, group)).immediate();
+    take(group);
     for (const { size } of infos) done += size;
     context.onProgress?.(done, total);
+  }
+}
+
+/** False when that is not for this cache, or another process has changed it meanwhile. */
+async function addInBulk(
+  context: LoadContext,
+  fresh: readonly ObjectInfo[],
+  total: number,
+): Promise<boolean> {
+  const { bulk, db, keys } = context;
+  if (bulk === undefined || total < (bulk.bytesMin ?? bulkBytesMin)) return false;
+  const load = BulkLoad.begin(db, bulk.folder, Math.ceil(total / blobRecordBytesMin));
+  if (load === undefined) return false;
+  try {
+    await eachGroup(context, fresh, total, (group) => {
+      for (let next = group.shift(); next !== undefined; next = group.shift()) {
+        const { info, bytes } = next;
+        const id = indexId(baseName(info));
+        useOrTell(context, info, () => {
+          const { packs } = openIndexObject(keys, id, bytes);
+          load.add({ id, size: info.size }, packs, (pack, no) => context.onPack?.(pack, no));
+        });
+      }
+    });
+    return load.finish();
+  } finally {
+    load.close();
   }
 }
 

@@ -116,6 +116,7 @@ export class Repository {
       keys,
       index,
       db: this.cache.db,
+      bulk: { folder: this.cache.folder },
       ...(signal === undefined ? {} : { signal }),
       onProgress,
       ...onlooker,
