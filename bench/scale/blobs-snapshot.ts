@@ -17,7 +17,7 @@ import { packObject } from "../../src/repo/format/object-names.ts";
 import { BlobKind } from "../../src/repo/format/pack-table.ts";
 import type { Repository } from "../../src/repo/repository.ts";
 import { type Session, withSession } from "../../src/repo/session.ts";
-import { addManyBlobs } from "./many-blobs.ts";
+import { addManyBlobs, type ManyBlobs } from "./many-blobs.ts";
 
 const top = "/blobs";
 const unneededEvery = 5;
@@ -43,7 +43,7 @@ function putSparse(folder: string, { pack, size }: IndexPack): void {
 export async function addBlobsOfSnapshot(
   repo: Repository,
   folder: string,
-  blobs: number,
+  blobs: ManyBlobs,
 ): Promise<void> {
   await repo.loadIndex();
   await withSession(repo, "bench", async (session) => {
@@ -57,7 +57,7 @@ export async function addBlobsOfSnapshot(
 async function addBlobs(
   repo: Repository,
   folder: string,
-  blobs: number,
+  blobs: ManyBlobs,
   writer: BlobWriter,
 ): Promise<BuiltCatalog> {
   const catalog = new CatalogBuilder({
@@ -79,7 +79,7 @@ async function addBlobs(
     catalog.add({ ...file, size, content: contents.finish() });
     await writer.ready();
   };
-  await addManyBlobs(repo, { blobs, onPack });
+  await addManyBlobs(repo, { ...blobs, onPack });
   return catalog.finish();
 }
 

@@ -4,9 +4,10 @@
  * by no snapshot, in packs of their own, so that prune has packs to remove and all of the index to
  * rewrite.
  * usage: node dist/bench/scale/blobs.js [--blobs N] [--from STEP] [--drop]
- *   --blobs   50,000,000 unless said. Run a tenth before, to compare with
- *   --from    load, snapshot, cold, prune or check: earlier steps are taken as done
- *   --drop    delete the work folder of that size, and end
+ *   --blobs       50,000,000 unless said. Run a tenth before, to compare with
+ *   --pack-blobs  blobs in a pack, 1000 unless said: fewer tell what packs cost
+ *   --from        load, snapshot, cold, prune or check: earlier steps are taken as done
+ *   --drop        delete the work folder of that size, and end
  * Work folder: VARVE_BENCH_DIR, or bench/work; a blob takes 80 bytes there, and 90 in each cache.
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -19,17 +20,19 @@ import { ScaleRun } from "./scale-run.ts";
 const { values } = parseArgs({
   options: {
     blobs: { type: "string", default: "50000000" },
+    "pack-blobs": { type: "string", default: "1000" },
     from: { type: "string", default: "load" },
     drop: { type: "boolean", default: false },
   },
 });
 const blobs = Number(values.blobs);
-const run = new ScaleRun("blobs", blobs);
+const packBlobs = Number(values["pack-blobs"]);
+const run = new ScaleRun(packBlobs === 1000 ? "blobs" : `blobs-by-${packBlobs}`, blobs);
 const tree = run.path("tree");
 
 async function make(): Promise<void> {
   const repo = await newRepository(run);
-  await addBlobsOfSnapshot(repo, run.repository, blobs);
+  await addBlobsOfSnapshot(repo, run.repository, { blobs, packBlobs });
   await repo.close();
   run.emptyPath("cache-of-the-maker");
   mkdirSync(run.emptyPath("tree"));
