@@ -275,6 +275,7 @@ class SnapshotRun {
       gearMaterial: keys.gearMaterial,
       signal: options.signal,
       readList: (id: BlobId) => repo.blobs.read(BlobKind.list, id),
+      readData: repo.store.isNear === true ? readDataOf(repo) : undefined,
     };
     try {
       const tree = new TreeSnapshot({
@@ -367,4 +368,9 @@ function onTheWayTo(roots: readonly RawPath[]): (key: CatalogKey) => boolean {
   return (key) =>
     keys.some((root) => root !== key && isWithin(root, key)) &&
     !keys.some((root) => isWithin(key, root));
+}
+
+/** The writer's view of the index stays as it is: what is gone is not looked for. */
+function readDataOf({ blobs }: Repository) {
+  return async (id: BlobId) => (await blobs.findIntact(BlobKind.data, id))?.plaintext;
 }

@@ -27,6 +27,7 @@ import type { OpenTarget, SourceEntry } from "../../sources/tree-walker.ts";
 import { dataExtents, describeFile, statOf } from "../workers/open-file.ts";
 import type { FileReport, Hashed } from "../workers/snapshot-protocol.ts";
 import { BasePlaces } from "./base-places.ts";
+import { BaseSearch, type ReadData } from "./base-search.ts";
 import { SlotPool } from "./slot-pool.ts";
 import type { SnapshotWorkers } from "./snapshot-workers.ts";
 
@@ -38,6 +39,8 @@ export interface LargeFilesOptions {
   readonly signal: AbortSignal | undefined;
   /** Reads lists of the parent's contents. */
   readonly readList: ReadList;
+  /** Reads chunks of the parent's; without it, no base is looked for. */
+  readonly readData: ReadData | undefined;
 }
 
 export interface LargeFile {
@@ -109,36 +112,39 @@ class ContentInOrder {
 /** What stood in the places of a file's chunks in the parent, asked for in their order. */
 class LikesInOrder {
   #places: BasePlaces | undefined;
+  #search: BaseSearch | undefined;
 
-  constructor(before: Content | undefined, readList: ReadList) {
-    if (before !== undefined) {
-      this.#places = BasePlaces.reading(readContentRuns(before, readList));
-    }
+  constructor(before: Content | undefined, { readList, readData }: ParentReader) {
+    if (before === undefined || readData === undefined) return;
+    this.#places = BasePlaces.reading(readContentRuns(before, readList));
+    this.#search = new BaseSearch(this.#places, readData);
   }
 
   /** Of chunks from `offset` in the file on; undefined when nothing is known of the parent. */
   async next(
     offset: number,
-    lengths: Uint32Array,
+    chunks: readonly Uint8Array[],
   ): Promise<readonly (BlobId | undefined)[] | undefined> {
-    const places = this.#places;
-    if (places === undefined) return undefined;
-    const end = lengths.reduce((sum, length) => sum + length, offset);
+    if (this.#places === undefined || this.#search === undefined) return undefined;
+    const likes: (BlobId | undefined)[] = [];
+    let end = offset;
     try {
-      await places.prepare(end);
+      for (const chunk of chunks) {
+        end += chunk.length;
+        await this.#places.prepare(end);
+        likes.push(await this.#search.find(end - chunk.length, chunk));
+      }
+      return likes;
     } catch (error) {
       // Without the parent's lists the chunks are compressed alone.
       if (!isLoss(error)) throw error;
       this.#places = undefined;
       return undefined;
     }
-    let at = offset;
-    return Array.from(lengths, (length) => {
-      at += length;
-      return places.find(at - length, length);
-    });
   }
 }
+
+type ParentReader = Pick<LargeFilesOptions, "readList" | "readData">;
 
 export class LargeFiles {
   readonly #workers: SnapshotWorkers;
@@ -146,7 +152,8 @@ export class LargeFiles {
   readonly #pool: SlotPool;
   readonly #cutter: SlotCutter;
   readonly #signal: AbortSignal | undefined;
-  readonly #readList: ReadList;
+  readonly #parentReader: ParentReader;
+  readonly #slots: SlotMemory;
 
   constructor(
     workers: SnapshotWorkers,
@@ -157,7 +164,8 @@ export class LargeFiles {
     this.#workers = workers;
     this.#writer = writer;
     this.#signal = options.signal;
-    this.#readList = options.readList;
+    this.#parentReader = options;
+    this.#slots = slots;
     this.#pool = new SlotPool(slots.slotCount);
     const table = gearTableFromBytes(options.gearMaterial);
     this.#cutter = new SlotCutter(new Cutter({ profile: options.profile, table }, slots), slots);
@@ -193,7 +201,7 @@ export class LargeFiles {
       putList: (list) => this.#writer.put(BlobKind.list, list),
     });
     const content = new ContentInOrder(builder, (done) => handler.read(done, report));
-    const likes = new LikesInOrder(file.before, this.#readList);
+    const likes = new LikesInOrder(file.before, this.#parentReader);
     for (const extent of dataExtents(fd, before)) {
       if (extent.hole) content.settle(content.newPart(), [{ id: null, length: extent.length }]);
       else if (!(await this.#readExtent(fd, extent, content, likes))) break;
@@ -232,7 +240,7 @@ export class LargeFiles {
         const { offset, lengths } = this.#cutter.cut(filled, position === end || isShort);
         if (lengths.length === 0) continue;
         held = undefined;
-        const stoodThere = await likes.next(cutUntil, lengths);
+        const stoodThere = await likes.next(cutUntil, this.#chunksOf(offset, lengths));
         cutUntil += lengths.reduce((sum, length) => sum + length, 0);
         await this.#dispatch(slot, { offset, lengths, content, likes: stoodThere });
       }
@@ -240,6 +248,15 @@ export class LargeFiles {
       if (held !== undefined) this.#pool.release(held);
     }
     return !isShort;
+  }
+
+  /** Views on the slot memory; `offset`: of the first one. */
+  #chunksOf(offset: number, lengths: Uint32Array): Uint8Array[] {
+    let end = offset;
+    return Array.from(lengths, (length) => {
+      end += length;
+      return new Uint8Array(this.#slots.buffer, end - length, length);
+    });
   }
 
   async #dispatch(slot: number, { offset, lengths, content, likes }: CutPart): Promise<void> {
