@@ -52,7 +52,7 @@ const batchBytesMax = 4 * 1024 * 1024;
 interface Waiting {
   readonly id: BlobId;
   readonly rawLength: number;
-  /** The newest snapshot that refers to it. */
+  /** The first snapshot that was found to refer to it. */
   readonly record: SnapshotRecord;
 }
 
@@ -71,13 +71,16 @@ class Marker {
     this.used = new UsedBlobs(repo.index);
   }
 
-  /** Newest first: its packs are the likeliest to be in the page cache. */
+  /**
+   * Oldest first: of each that follows only what changed is read, which lies together in packs of
+   * its own; of the newest the nodes lie in packs of all times.
+   */
   async run(records: readonly SnapshotRecord[]): Promise<void> {
     const { onSnapshot, signal } = this.#options;
-    for (let left = records.length; ; ) {
+    for (let begun = 0; ; ) {
       signal?.throwIfAborted();
-      for (; left > 0 && this.#nodes.length < batchMax; left--) {
-        const record = records[left - 1] as SnapshotRecord;
+      for (; begun < records.length && this.#nodes.length < batchMax; begun++) {
+        const record = records[begun] as SnapshotRecord;
         this.#mark(BlobKind.catalog, record.snapshot.root, record);
       }
       if (this.#nodes.length === 0 && this.#lists.length === 0) break;
@@ -86,7 +89,7 @@ class Marker {
       } else {
         await this.#look(BlobKind.catalog, this.#nodes, eachNodeReference);
       }
-      onSnapshot?.(records.length - left, records.length);
+      onSnapshot?.(begun, records.length);
     }
     onSnapshot?.(records.length, records.length);
   }

@@ -22,25 +22,29 @@ export class RecentIds {
 
   /** The id is the first 16 bytes from `offset` on; a view for each would cost more than this. */
   has(id: Uint8Array, number: number, offset = 0): boolean {
+    const at = this.#slotAt(wordOf(id, offset));
+    return this.#isAt(at, id, number, offset) || this.#isAt(otherOf(at), id, number, offset);
+  }
+
+  #isAt(at: number, id: Uint8Array, number: number, offset: number): boolean {
     const table = this.#table;
-    const first = wordOf(id, offset);
-    const at = this.#slotAt(first);
     return (
       table[at + 4] === number + 1 &&
-      table[at] === first &&
+      table[at] === wordOf(id, offset) &&
       table[at + 1] === wordOf(id, offset + 4) &&
       table[at + 2] === wordOf(id, offset + 8) &&
       table[at + 3] === wordOf(id, offset + 12)
     );
   }
 
-  /** `number`: from 0, below 2^31 - 1. */
+  /** `number`: from 0, below 2^31 - 1. What was in its slot moves to the slot beside it. */
   add(id: BlobId, number: number): void {
     // Before one in ten takes another's place.
     if (this.#count * 8 >= this.#slots && this.#slots < slotsMax) this.#grow();
     const table = this.#table;
     const at = this.#slotAt(wordOf(id, 0));
     if (table[at + 4] === 0) this.#count++;
+    else table.copyWithin(otherOf(at), at, at + words);
     for (let word = 0; word < 4; word++) table[at + word] = wordOf(id, 4 * word);
     table[at + 4] = number + 1;
   }
@@ -60,6 +64,11 @@ export class RecentIds {
   #slotAt(word: number): number {
     return (word & (this.#slots - 1)) * words;
   }
+}
+
+/** The other slot of a pair. */
+function otherOf(at: number): number {
+  return at % (2 * words) === 0 ? at + words : at - words;
 }
 
 /** Little-endian and signed, as such numbers need no memory of their own. */

@@ -44,15 +44,20 @@ test("an empty table has nothing, not even an id of zeros; the largest length is
   assert.equal(sound.has(zeros, 2 ** 32 + 9), false);
 });
 
-test("one that came later takes the place of an older one of its slot", () => {
-  const sound = new RecentIds();
-  const older = new Uint8Array(32).fill(1) as BlobId;
-  const newer = older.slice() as BlobId;
-  newer[15] = 2;
-  sound.add(older, 10);
-  sound.add(newer, 10);
-  assert.equal(sound.has(newer, 10), true);
-  assert.equal(sound.has(older, 10), false);
+test("of three in one slot the newest two are kept", () => {
+  const recent = new RecentIds();
+  const [oldest, older, newest] = [1, 2, 3].map((last) => {
+    const id = new Uint8Array(32).fill(1);
+    id[15] = last;
+    return id as BlobId;
+  }) as [BlobId, BlobId, BlobId];
+  for (const id of [oldest, older]) recent.add(id, 10);
+  assert.ok(recent.has(oldest, 10) && recent.has(older, 10));
+  recent.add(newest, 10);
+  assert.deepEqual(
+    [oldest, older, newest].map((id) => recent.has(id, 10)),
+    [false, true, true],
+  );
 });
 
 test("it grows with what is added, keeps most of it, and makes nothing up", () => {
@@ -65,7 +70,7 @@ test("it grows with what is added, keeps most of it, and makes nothing up", () =
     assert.ok(sound.has(id, i), "the newest is there");
   }
   const kept = ids.filter((id, i) => sound.has(id, i)).length;
-  assert.ok(kept > 0.9 * ids.length, `kept ${kept} of ${ids.length}`);
+  assert.ok(kept > 0.98 * ids.length, `kept ${kept} of ${ids.length}`);
   assert.ok(!ids.some((id, i) => sound.has(id, i + 1)));
   const others = ids.map((id) => Buffer.from(id).reverse() as Uint8Array as BlobId);
   assert.ok(!others.some((id, i) => sound.has(id, i)));
