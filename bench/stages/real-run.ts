@@ -1,5 +1,5 @@
 /** Runs of the whole program, each on a new repository. */
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
   type Command,
@@ -18,6 +18,20 @@ import type { StageOptions } from "./stage-options.ts";
 
 export interface RealRun extends Cost {
   readonly repositoryBytes: number;
+  /** CPU that all other programs took meanwhile. */
+  readonly othersSeconds: number;
+}
+
+/** CPU that everybody has taken since the system started; 0 where nobody counts. */
+function systemCpuSeconds(): number {
+  if (!existsSync("/proc/stat")) return 0;
+  const [first = ""] = readFileSync("/proc/stat", "latin1").split("\n");
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0, steal = 0] = first
+    .split(/ +/)
+    .slice(1)
+    .map(Number);
+  // Linux tells them in hundredths, whatever it counts in.
+  return (user + nice + system + irq + softIrq + steal) / 100;
 }
 
 export class RealRuns {
@@ -48,10 +62,12 @@ export class RealRuns {
     warm(path);
     run("sync");
     const command = change(program.snapshot(this.#place, path));
+    const before = systemCpuSeconds();
     const cost = measure(command, this.#top, join(this.#folder, "log"));
+    const othersSeconds = Math.max(0, systemCpuSeconds() - before - cost.cpuSeconds);
     const { bytes: repositoryBytes } = folderSize(repositoryIn(this.#place));
     rmSync(this.#place, { recursive: true });
-    return { ...cost, repositoryBytes };
+    return { ...cost, repositoryBytes, othersSeconds };
   }
 
   snapshot(path: string): RealRun {

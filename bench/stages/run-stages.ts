@@ -54,6 +54,7 @@ function medians(runs: readonly RealRun[]): RealRun {
     cpuSeconds: of("cpuSeconds"),
     peakBytes: of("peakBytes"),
     repositoryBytes: of("repositoryBytes"),
+    othersSeconds: of("othersSeconds"),
   };
 }
 

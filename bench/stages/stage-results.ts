@@ -25,6 +25,8 @@ export interface SetResults {
     readonly wallSeconds: number;
     readonly cpuSeconds: number;
     readonly repositoryBytes: number;
+    /** CPU of all other programs meanwhile. */
+    readonly othersSeconds: number;
   };
   /** The same of an empty folder: start-up and commit. */
   readonly empty: { readonly wallSeconds: number; readonly cpuSeconds: number };

@@ -21,7 +21,7 @@ function results(set: StageSet, wallSeconds: number): SetResults {
     chunks: 1500,
     storedBytes: 1e9,
     costs: { walk: 1, compress: 6, hash: 1, unseal: 2 },
-    real: { wallSeconds, cpuSeconds: 9, repositoryBytes: 1.1e9 },
+    real: { wallSeconds, cpuSeconds: 9, repositoryBytes: 1.1e9, othersSeconds: 0.5 },
     empty: { wallSeconds: 0.3, cpuSeconds: 0.25 },
     profile: [
       {
@@ -66,6 +66,13 @@ describe("STAGES.md", () => {
     assert.match(stagesDocument([results("tree", 6)]), /\*\*67 %\*\*.*target 70 %: \*\*missed\*\*/);
     assert.match(stagesDocument([results("large", 5.2)]), /target 80 %: \*\*missed\*\*/);
     assert.match(stagesDocument([results("dump", 4.9)]), /target 80 %: reached/);
+  });
+
+  it("judges no wall time of which other programs had a part", () => {
+    const busy = results("tree", 6);
+    const document = stagesDocument([{ ...busy, real: { ...busy.real, othersSeconds: 3 } }]);
+    assert.match(document, /target 70 %: not judged, as other programs took 25 % of the cores'/);
+    assert.doesNotMatch(document, /missed/);
   });
 
   it("shows what each thread did", () => {
