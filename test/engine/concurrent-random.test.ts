@@ -26,6 +26,7 @@ import { noise } from "../helpers/file-fixtures.ts";
 import { hostOf, type Place, withPlace } from "../helpers/snapshot-place.ts";
 import { runsLong, takeSnapshot } from "../helpers/snapshot-runs.ts";
 import { type Shown, shownBySnapshot, shownOnDisk } from "../helpers/snapshot-shown.ts";
+import { countStanding } from "../helpers/standing-blobs.ts";
 
 interface Mix {
   readonly name: string;
@@ -59,7 +60,14 @@ const mixes: readonly Mix[] = [
   { ...calm, name: "lost replies", sleep: 0.005, lostReply: 0.03, failure: 0.005 },
 ];
 
-const contents = Array.from({ length: 6 }, (_, i) => noise(3000, i + 1));
+const kinds = 2;
+const versions = 6;
+/** Versions of a kind are nearly the same: one that takes another's place, and is new, stands on it. */
+const contents = Array.from({ length: kinds * versions }, (_, i) => {
+  const content = noise(6000, (i % kinds) + 1);
+  const at = 400 * Math.floor(i / kinds);
+  return content.fill(7, at, at + 40);
+});
 
 interface Made {
   readonly id: SnapshotId;
@@ -94,7 +102,16 @@ const takeReal: Take = async (repo, series, tree, place) => {
 class Ledger {
   readonly made = new Map<SnapshotId, Made>();
   readonly forgotten = new Set<SnapshotId>();
-  readonly sums = { made: 0, gaveUp: 0, failed: 0, fences: 0, copied: 0, waited: 0, deleted: 0 };
+  readonly sums = {
+    made: 0,
+    gaveUp: 0,
+    failed: 0,
+    fences: 0,
+    copied: 0,
+    waited: 0,
+    deleted: 0,
+    standing: 0,
+  };
 }
 
 class Run {
@@ -172,7 +189,10 @@ class Run {
   /** Few contents, so that what one lost another still has, and what was gone comes back. */
   #changeTree(tree: Map<string, Buffer>): void {
     for (let i = 0; i < 4; i++) {
-      const content = contents[this.seeded.below(contents.length)];
+      const before = contents.indexOf(tree.get(`file-${i}`) ?? Buffer.alloc(0));
+      const version = this.seeded.below(versions);
+      const kind = before < 0 ? this.seeded.below(kinds) : before % kinds;
+      const content = contents[version * kinds + kind];
       if (content === undefined || this.seeded.chance(0.4)) tree.delete(`file-${i}`);
       else tree.set(`file-${i}`, content);
     }
@@ -214,11 +234,22 @@ class Run {
     if (this.mix.failure === 0) await this.#verifyShown("before a last prune");
     this.place.clock.pass(3600_000);
     const repo = await this.place.open({ cache: "last", host: hostOf(400, () => true) });
+    await this.#forgetOlder(repo);
     await pruneAll(repo);
     await pruneAll(repo);
     await assertTidy(repo);
+    this.ledger.sums.standing = await countStanding(repo);
     await repo.close();
     await this.#verifyShown("after a last prune");
+  }
+
+  /** Leaves the newest snapshot of each writer, whose bases the others brought. */
+  async #forgetOlder(repo: Repository): Promise<void> {
+    const records = await repo.snapshots();
+    const newest = new Set(new Map(records.map((r) => [r.snapshot.series, r.id])).values());
+    const older = records.map(({ id }) => id).filter((id) => !newest.has(id));
+    for (const id of older) this.ledger.forgotten.add(id);
+    await forgetSnapshots(repo, older);
   }
 
   async #verifyShown(when: string): Promise<void> {
@@ -250,6 +281,9 @@ const given = process.env["VARVE_SEED"];
 const seedCount = (short: number, long: number) =>
   Number(process.env["VARVE_SEEDS"] ?? (runsLong ? long : short));
 
+/** Blobs on bases that were left at the end of all runs. */
+let standingInAll = 0;
+
 async function runSeeds(mix: Mix, isReal: boolean, count: number): Promise<string> {
   const first = Number(given ?? 1);
   const last = given === undefined ? count : first;
@@ -271,6 +305,7 @@ async function runSeeds(mix: Mix, isReal: boolean, count: number): Promise<strin
         }
         const { steps, sleeps } = run.gate;
         add({ steps, sleeps, ...run.ledger.sums });
+        standingInAll += run.ledger.sums.standing;
       },
       { store: new MemoryStore(), packBytes: 64 * 1024 },
     );
@@ -289,3 +324,7 @@ for (const mix of mixes) {
     t.diagnostic(await runSeeds(mix, true, seedCount(1, 100)));
   });
 }
+
+test("blobs stood on bases in it", { skip: given !== undefined }, () => {
+  assert.ok(standingInAll > 0);
+});

@@ -12,6 +12,7 @@ import { assertRecovers, deadPid, pendingOf } from "../helpers/crash-recovery.ts
 import { History, type Scene, scenes, setRoot } from "../helpers/crash-scenes.ts";
 import { hostOf, type Place, withPlace } from "../helpers/snapshot-place.ts";
 import { runsLong, takeSnapshot } from "../helpers/snapshot-runs.ts";
+import { countStanding } from "../helpers/standing-blobs.ts";
 
 const effects = ["none", "whole"] as const;
 type Effect = (typeof effects)[number];
@@ -95,6 +96,20 @@ for (const scene of scenes) {
     });
   });
 }
+
+test("where a scene is about bases, blobs stand on some", async () => {
+  for (const scene of scenes.filter(({ hasBases }) => hasBases === true)) {
+    await withPlace(async (place) => {
+      const repo = await place.init();
+      const history = new History();
+      await scene.prepare(repo, place, history);
+      setRoot(repo, place.root);
+      await scene.act(repo, history);
+      assert.ok((await countStanding(repo)) > 0, scene.name);
+      await repo.close();
+    });
+  }
+});
 
 test("death at every point of init: there is no repository yet, or a whole one", async () => {
   for (let at = 1; ; at++) {

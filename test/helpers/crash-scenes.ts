@@ -42,6 +42,8 @@ export interface Scene {
   act(repo: Repository, history: History): Promise<void>;
   /** The snapshots lack blobs at first, which a prune has to get back. */
   readonly needsPrune?: boolean;
+  /** After the act, blobs stand on bases; what prepared it may have dropped other uses of them. */
+  readonly hasBases?: boolean;
   /** Secrets of which at least one opens the repository afterwards. */
   readonly secrets?: readonly Secret[];
 }
@@ -61,6 +63,13 @@ async function actSnapshot(repo: Repository): Promise<void> {
   await takeSnapshot(repo, rootOf.get(repo) ?? "");
 }
 
+/** Nearly what `makeSmallTree` writes: its chunk stands on that one. */
+function changeSteady(place: Place): void {
+  const changed = noise(20_000, 1);
+  changed.fill(7, 9000, 9040);
+  place.write("a/steady", changed);
+}
+
 function makeSmallTree(place: Place): void {
   place.write("a/steady", noise(20_000, 1));
   place.write("a/text", "text\n".repeat(2000));
@@ -76,10 +85,12 @@ const firstSnapshot: Scene = {
 
 const secondSnapshot: Scene = {
   name: "a second snapshot",
+  hasBases: true,
   prepare: async (repo, place, history) => {
     makeSmallTree(place);
     await history.take(repo, place);
     place.write("a/text", "other text\n".repeat(2000));
+    changeSteady(place);
     place.write("b/new", noise(9000, 2));
   },
   act: actSnapshot,
@@ -119,6 +130,7 @@ async function makeWaste(repo: Repository, place: Place, history: History): Prom
   const second = await history.take(repo, place);
   fs.unlinkSync(place.at("brief"));
   place.write("b/late", noise(15_000, 5));
+  changeSteady(place);
   await history.take(repo, place);
   history.doomed.add(first).add(second);
 }
@@ -131,12 +143,14 @@ async function makeFreedWaste(repo: Repository, place: Place, history: History):
 
 const pruning: Scene = {
   name: "a prune that forgets, drops and rewrites",
+  hasBases: true,
   prepare: makeWaste,
   act: async (repo, history) => void (await pruneAll(repo, [...history.doomed])),
 };
 
 const mergingPrune: Scene = {
   name: "a prune that merges tombstones",
+  hasBases: true,
   prepare: async (repo, place, history) => {
     await makeFreedWaste(repo, place, history);
     for (let i = 0; i < 7; i++) {
