@@ -166,3 +166,27 @@ export function makeDatabase(folder: string, scale = 1): void {
     server.remove();
   }
 }
+
+/** Rows that autovacuum lets die, in percent, before it makes their room free. */
+const deadPercentMax = 20;
+
+/**
+ * Makes v1, v2, … in `folder`, each with shop.sql: the database, and on each of the following
+ * `days` after another percent of its rows, all over the tables, was updated. What dies is cleared
+ * away when autovacuum would do it.
+ */
+export function makeDailyDumps(folder: string, days: number, scale: number): void {
+  const server = new Server();
+  try {
+    server.sql(schema(scale));
+    server.sql("VACUUM ANALYZE; CHECKPOINT");
+    server.dump(join(folder, "v1"));
+    for (let day = 1; day <= days; day++) {
+      server.sql(update(`abs(hashint4(id + ${day * 10_000_019})) % 100 = 7`));
+      if (day % deadPercentMax === 0) server.sql("VACUUM ANALYZE");
+      server.dump(join(folder, `v${day + 1}`));
+    }
+  } finally {
+    server.remove();
+  }
+}
