@@ -5,7 +5,8 @@
  * rewrite.
  * usage: node dist/bench/scale/blobs.js [--blobs N] [--from STEP] [--drop]
  *   --blobs       50,000,000 unless said. Run a tenth before, to compare with
- *   --pack-blobs  blobs in a pack, 1000 unless said: fewer tell what packs cost
+ *   --pack-blobs  blobs in a pack, 1000 unless said. Fewer tell what packs cost; not of prune,
+ *                 which would join packs of less than 4 MiB, and these cannot be read
  *   --from        load, snapshot, cold, prune or check: earlier steps are taken as done
  *   --drop        delete the work folder of that size, and end
  * Work folder: VARVE_BENCH_DIR, or bench/work; a blob takes 80 bytes there, and 90 in each cache.
