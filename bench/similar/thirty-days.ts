@@ -2,8 +2,8 @@
  * What a repository takes after a month of daily dumps of one database, of which one row in a
  * hundred changes each day, all over its tables.
  * usage: node dist/bench/similar/thirty-days.js [--days N] [--scale S] [--varve PATH]
- * Work folder: VARVE_BENCH_DIR, or bench/work. The dumps are kept there and used again: 800 MB times
- * S each; the default, 0.26, makes dumps of 208 MB. Needs PostgreSQL, as bench/README.md says.
+ * Work folder: VARVE_BENCH_DIR, or bench/work. The dumps are kept there and used again: 800 MB
+ * times S each; the default, 0.26, makes dumps of 208 MB. Needs PostgreSQL, as the bench does.
  */
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -25,12 +25,16 @@ export interface ChunkProfile {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** File trees: few ids; small edits in large files are met by compression against a base. */
+/**
+ * File trees: few ids; small edits in large files are met by compression against a base. Lengths
+ * are less alike than in streams: the more of them lie close above the average, the more cuts are
+ * lost where a file shrinks a little (docs/decisions/0020-chunks-and-bases.md).
+ */
 export const treeProfile: ChunkProfile = {
   minBytes: 256 * KiB,
   averageBytes: MiB,
   maxBytes: 4 * MiB,
-  normalization: 2,
+  normalization: 1,
 };
 
 /** Dumps and other streams, where a row changes here and there. */

@@ -67,7 +67,7 @@ test("anything parses to a sound profile or to a coded error", () => {
 });
 
 test("conditions are as strict as the profile says, and fit the 32 high bits", () => {
-  assert.deepEqual(cutBits(treeProfile), { strictBits: 22, looseBits: 18 });
+  assert.deepEqual(cutBits(treeProfile), { strictBits: 21, looseBits: 19 });
   assert.deepEqual(cutBits(streamProfile), { strictBits: 18, looseBits: 14 });
   fc.assert(
     fc.property(anySmallProfile, (profile) => {

@@ -62,7 +62,7 @@ const mixes: readonly Mix[] = [
 
 const kinds = 2;
 const versions = 6;
-/** Versions of a kind are nearly the same: one that takes another's place, and is new, stands on it. */
+/** Versions of a kind are nearly the same: where one takes another's place, it stands on it. */
 const contents = Array.from({ length: kinds * versions }, (_, i) => {
   const content = noise(6000, (i % kinds) + 1);
   const at = 400 * Math.floor(i / kinds);
@@ -325,6 +325,7 @@ for (const mix of mixes) {
   });
 }
 
-test("blobs stood on bases in it", { skip: given !== undefined }, () => {
-  assert.ok(standingInAll > 0);
+test("blobs stood on bases in it", () => {
+  // One seed alone may have none.
+  assert.ok(standingInAll > 0 || given !== undefined);
 });
