@@ -171,6 +171,6 @@ export const groups: readonly Group[] = [
 
 const tunedNames: readonly ProgramName[] = ["borg-zstd"];
 
-/** Whether `program` takes part in the `run`th round of `group`, from 0: tuned peers in the first. */
+/** Whether `program` takes part in round `run` of `group`, from 0: tuned peers in the first. */
 export const takesPart = (group: Group, program: Program, run: number) =>
   !tunedNames.includes(program.name) || (group.tuned && run === 0);
