@@ -34,7 +34,7 @@ export class Sealing {
   readonly #opener: BlobOpener;
   #scratch = new Uint8Array(0);
   #sealer: BlobSealer | undefined;
-  #buffer: ArrayBuffer | undefined;
+  #buffer: ArrayBufferLike | undefined;
   chunks = 0;
 
   constructor(repo: Repository, writer: BlobWriter, meter: Meter) {

@@ -80,13 +80,13 @@ export interface BlobSealerOptions {
   readonly random: Random;
   /** Shared by the sealers of a thread; a new one when not given. */
   readonly compressor?: Compressor;
-  /** Memory to fill, of an earlier pack; used when it is large enough. */
-  readonly buffer?: ArrayBuffer;
+  /** Memory to fill, which may be shared; a larger one of its kind when it does not do. */
+  readonly buffer?: ArrayBufferLike;
 }
 
 export interface SealedPack {
-  /** The whole object, on a buffer of its own that may be transferred and used again. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The whole object, on the sealer's buffer, which may be used again. */
+  readonly bytes: Uint8Array;
   readonly pack: EncodedPack;
 }
 
@@ -113,7 +113,7 @@ export class BlobSealer {
   /** The table but for its first number. */
   readonly #entries = new ByteWriter(4096);
   #blobCount = 0;
-  #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array;
   #offset: number;
 
   constructor(options: BlobSealerOptions) {
@@ -156,7 +156,8 @@ export class BlobSealer {
   /** Room for `end` bytes; only a blob larger than the pack's aim makes it move. */
   #reserve(end: number): void {
     if (end <= this.#bytes.length) return;
-    const larger = new Uint8Array(end);
+    const isShared = this.#bytes.buffer instanceof SharedArrayBuffer;
+    const larger = new Uint8Array(isShared ? new SharedArrayBuffer(end) : new ArrayBuffer(end));
     larger.set(this.#bytes);
     this.#bytes = larger;
   }

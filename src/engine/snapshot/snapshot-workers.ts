@@ -185,8 +185,7 @@ export class SnapshotWorkers {
 
   #onPack(message: PackDone, worker: number): void {
     const recycle = () => {
-      const { buffer } = message.bytes;
-      this.#pool.send(worker, { type: "recycle", buffer }, [buffer]);
+      this.#pool.send(worker, { type: "recycle", buffer: message.bytes.buffer });
       this.#signal();
     };
     // The writer keeps the failure; whoever waits for it is told there.

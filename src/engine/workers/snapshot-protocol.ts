@@ -8,7 +8,7 @@
  *     main  <-- Hashed --                worker   ids and lengths
  *     main  -- Store (which are new,    worker   compresses, against a base where that pays, seals,
  *              and bases for them) -->            appends to its open pack
- *     main  <-- Pack --                  worker   a full pack, handed over without a copy
+ *     main  <-- Pack --                  worker   a full pack, in shared memory
  *
  * Everything in one batch is in arrays of numbers: an object per file would cost more than
  * hashing a small one.
@@ -84,7 +84,7 @@ export interface Flush {
 /** A pack buffer comes back for use. */
 export interface Recycle {
   readonly type: "recycle";
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
 }
 
 export type ToSnapshotWorker = HashFiles | HashSlot | StoreBatch | Flush | Recycle;
@@ -136,8 +136,12 @@ export interface Stored {
 
 export interface PackDone {
   readonly type: "pack";
-  /** On a buffer that is handed over; it comes back by `Recycle`. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * In shared memory that the worker leaves alone until it comes back by `Recycle`. Memory that is
+   * handed over would count as new memory of the main thread's each time, and make it collect its
+   * whole heap.
+   */
+  readonly bytes: Uint8Array;
   readonly pack: EncodedPack;
 }
 

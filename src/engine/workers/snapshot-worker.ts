@@ -39,7 +39,7 @@ const table = gearTableFromBytes(data.keys.gearMaterial);
 const cutter = createCutter({ profile: data.profile, table }, arenaBytes * arenaCount);
 const slots = data.slots === undefined ? undefined : new Uint8Array(data.slots);
 const freeArenas = Array.from({ length: arenaCount }, (_, i) => i * arenaBytes);
-const freeBuffers: ArrayBuffer[] = [];
+const freeBuffers: ArrayBufferLike[] = [];
 const opener = new BatchOpener(data.keys);
 const judge = new BaseJudge();
 
@@ -53,8 +53,8 @@ interface HeldBatch {
 const held = new Map<number, HeldBatch>();
 let sealer: BlobSealer | undefined;
 
-function send(message: FromSnapshotWorker, transfer: ArrayBuffer[] = []): void {
-  port?.postMessage(message, transfer);
+function send(message: FromSnapshotWorker): void {
+  port?.postMessage(message);
 }
 
 function hashAll(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -141,17 +141,24 @@ function append(id: BlobId, chunk: Uint8Array, base: BlobBase | undefined): void
 }
 
 function newSealer(): BlobSealer {
-  const buffer = freeBuffers.pop();
   const { keys, cipher, packBytes, padPacks: padding } = data;
-  const options = { keys, cipher, packBytes, padding, compressor, random: systemRandom };
-  return new BlobSealer(buffer === undefined ? options : { ...options, buffer });
+  const buffer = freeBuffers.pop() ?? new SharedArrayBuffer(packBytes);
+  return new BlobSealer({
+    keys,
+    cipher,
+    packBytes,
+    padding,
+    compressor,
+    random: systemRandom,
+    buffer,
+  });
 }
 
 function closePack(): void {
   if (sealer === undefined) return;
   const { bytes, pack } = sealer.finish();
   sealer = undefined;
-  send({ type: "pack", bytes, pack }, [bytes.buffer]);
+  send({ type: "pack", bytes, pack });
 }
 
 function receive(message: ToSnapshotWorker): void {
