@@ -9,8 +9,14 @@
 import { join } from "node:path";
 import type { FileFacts, FileOps } from "./file-ops.ts";
 
-/** Bytes given to the system at once: how long an abort may take to be noticed. */
-const sliceBytes = 8 * 2 ** 20;
+/** Bytes asked of the system at once: how long an abort may take to be noticed. */
+const readBytes = 8 * 2 ** 20;
+/**
+ * Bytes given to the system at once. For more, Linux looks for as many pages side by side, and
+ * moves others out of the way for them: four times the time and more, where its memory is full of
+ * files (docs/decisions/0024-writes-of-a-mebibyte.md).
+ */
+const writeBytes = 2 ** 20;
 /** Files asked for their size at once. */
 const factsAtOnce = 32;
 /** Readings of one folder that keeps changing. */
@@ -40,7 +46,7 @@ export async function readFully(
   let done = 0;
   while (done < target.length) {
     signal?.throwIfAborted();
-    const slice = target.subarray(done, done + sliceBytes);
+    const slice = target.subarray(done, done + readBytes);
     const count = await ops.read(handle, slice, position + done);
     if (count === 0) break;
     done += count;
@@ -58,7 +64,7 @@ export async function writeFully(
   let done = 0;
   while (done < data.length) {
     signal?.throwIfAborted();
-    done += await ops.write(handle, data.subarray(done, done + sliceBytes), done);
+    done += await ops.write(handle, data.subarray(done, done + writeBytes), done);
   }
   signal?.throwIfAborted();
   await ops.sync(handle);

@@ -99,10 +99,14 @@ function isBornWhole({ inNewFolder, mode, xattrs }: TargetFile): boolean {
   return inNewFolder && (mode & setIdsAndSticky) === 0 && xattrs === undefined;
 }
 
+/** Why not more at once: docs/decisions/0024-writes-of-a-mebibyte.md. */
+const writeBytes = 1024 * 1024;
+
 /** Writes all of `bytes` at `offset`. */
 export function writeAt(fd: number, bytes: Uint8Array, offset: number): void {
   for (let done = 0; done < bytes.length; ) {
-    done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done);
+    const count = Math.min(writeBytes, bytes.length - done);
+    done += fs.writeSync(fd, bytes, done, count, offset + done);
   }
 }
 

@@ -303,3 +303,19 @@ test("many calls in one folder share its syncs", async () => {
   assert.ok(syncs < 60, `${syncs} syncs for 200 deletes`);
   assert.deepEqual(disk.paths(), []);
 });
+
+local("an object is written by a mebibyte at most", async ({ folder }) => {
+  const lengths: number[] = [];
+  const ops: FileOps = {
+    ...nodeFileOps,
+    write: (handle, bytes, position) => {
+      lengths.push(bytes.length);
+      return nodeFileOps.write(handle, bytes, position);
+    },
+  };
+  const store = new LocalStore(join(folder, "pieces"), { create: true, ops });
+  const large = patternBytes(3 * 2 ** 20 + 5);
+  await store.put("packs/ab/abcd", large);
+  assert.deepEqual(lengths, [2 ** 20, 2 ** 20, 2 ** 20, 5]);
+  assert.deepEqual(Buffer.from(await store.get("packs/ab/abcd")), Buffer.from(large));
+});
