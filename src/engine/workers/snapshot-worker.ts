@@ -6,7 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { systemRandom } from "../../base/clock.ts";
 import { hasCode, invariant } from "../../base/errors.ts";
-import { type BlobId, idBytes } from "../../base/ids.ts";
+import { idBytes } from "../../base/ids.ts";
 import { createCutter } from "../../chunker/cutter.ts";
 import { gearTableFromBytes } from "../../chunker/gear-table.ts";
 import { type BlobBase, BlobSealer } from "../../repo/blob-codec.ts";
@@ -39,7 +39,11 @@ const table = gearTableFromBytes(data.keys.gearMaterial);
 const cutter = createCutter({ profile: data.profile, table }, arenaBytes * arenaCount);
 const slots = data.slots === undefined ? undefined : new Uint8Array(data.slots);
 const freeArenas = Array.from({ length: arenaCount }, (_, i) => i * arenaBytes);
-const freeBuffers: ArrayBufferLike[] = [];
+/** One pack is filled while another is on its way to the store. */
+const freeBuffers: ArrayBufferLike[] = Array.from(
+  { length: 2 },
+  () => new SharedArrayBuffer(data.packBytes),
+);
 const opener = new BatchOpener(data.keys);
 const judge = new BaseJudge();
 
@@ -51,6 +55,17 @@ interface HeldBatch {
 }
 
 const held = new Map<number, HeldBatch>();
+
+interface Storing {
+  readonly message: StoreBatch;
+  readonly batch: HeldBatch;
+  /** Of the new chunks, the next to be stored. */
+  next: number;
+  bases?: OpenBases;
+}
+
+/** Batches whose new chunks are stored, the first of them now. */
+const storing: Storing[] = [];
 let sealer: BlobSealer | undefined;
 
 function send(message: FromSnapshotWorker): void {
@@ -91,16 +106,40 @@ function hashSlot(message: HashSlot): void {
 function store(message: StoreBatch): void {
   const batch = held.get(message.batch);
   invariant(batch !== undefined, "a batch is stored after it was hashed");
-  const bases = message.bases === undefined ? undefined : new OpenBases(opener, message.bases);
-  for (const [at, ordinal] of message.fresh.entries()) {
+  storing.push({ message, batch, next: 0 });
+  if (storing.length === 1) storeOn();
+}
+
+/** Goes on until all is stored, or a pack is full and no buffer is there for the next. */
+function storeOn(): void {
+  for (let first = storing[0]; first !== undefined; first = storing[0]) {
+    if (!storeFresh(first)) return;
+    storing.shift();
+    const { message, batch } = first;
+    held.delete(message.batch);
+    if (batch.arena !== undefined) freeArenas.push(batch.arena);
+    send({ type: "stored", batch: message.batch });
+  }
+}
+
+/** False when a buffer has to be waited for. */
+function storeFresh(one: Storing): boolean {
+  const { message, batch } = one;
+  // Not before: the opener serves one batch after the other.
+  if (message.bases !== undefined) one.bases ??= new OpenBases(opener, message.bases);
+  for (; one.next < message.fresh.length; one.next++) {
+    const ordinal = message.fresh[one.next] as number;
     const chunk = batch.chunks[ordinal];
     invariant(chunk !== undefined, "a chunk of the batch");
+    const pack = packFor(chunk.length);
+    if (pack === undefined) return false;
+    const isWorthTrying = judge.shouldTry(chunk.length);
+    const base = isWorthTrying ? one.bases?.baseOf(one.next, chunk.length) : undefined;
     const id = batch.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
-    append(id, chunk, judge.shouldTry(chunk.length) ? bases?.baseOf(at, chunk.length) : undefined);
+    const { encoding } = pack.append(BlobKind.data, id, chunk, base);
+    if (base !== undefined) judge.told(encoding === Encoding.zstdOnBase);
   }
-  held.delete(message.batch);
-  if (batch.arena !== undefined) freeArenas.push(batch.arena);
-  send({ type: "stored", batch: message.batch });
+  return true;
 }
 
 /** The bases of one batch, opened as they are needed. */
@@ -133,25 +172,16 @@ class OpenBases {
   }
 }
 
-function append(id: BlobId, chunk: Uint8Array, base: BlobBase | undefined): void {
-  if (sealer !== undefined && !sealer.fits(chunk.length)) closePack();
-  sealer ??= newSealer();
-  const { encoding } = sealer.append(BlobKind.data, id, chunk, base);
-  if (base !== undefined) judge.told(encoding === Encoding.zstdOnBase);
-}
-
-function newSealer(): BlobSealer {
+/** The open pack, which takes so many bytes more; undefined while there is no memory for one. */
+function packFor(rawLength: number): BlobSealer | undefined {
+  if (sealer !== undefined && !sealer.fits(rawLength)) closePack();
+  if (sealer !== undefined) return sealer;
+  const buffer = freeBuffers.pop();
+  if (buffer === undefined) return undefined;
   const { keys, cipher, packBytes, padPacks: padding } = data;
-  const buffer = freeBuffers.pop() ?? new SharedArrayBuffer(packBytes);
-  return new BlobSealer({
-    keys,
-    cipher,
-    packBytes,
-    padding,
-    compressor,
-    random: systemRandom,
-    buffer,
-  });
+  const options = { keys, cipher, packBytes, padding, compressor, random: systemRandom };
+  sealer = new BlobSealer({ ...options, buffer });
+  return sealer;
 }
 
 function closePack(): void {
@@ -165,8 +195,10 @@ function receive(message: ToSnapshotWorker): void {
   if (message.type === "hash-files") hashFiles(message);
   else if (message.type === "hash-slot") hashSlot(message);
   else if (message.type === "store") store(message);
-  else if (message.type === "recycle") freeBuffers.push(message.buffer);
-  else {
+  else if (message.type === "recycle") {
+    freeBuffers.push(message.buffer);
+    storeOn();
+  } else {
     closePack();
     send({ type: "flushed" });
   }
