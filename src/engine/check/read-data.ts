@@ -15,7 +15,7 @@ import type { Repository } from "../../repo/repository.ts";
 import { PackVerifier } from "../workers/check-pack.ts";
 import type { PackVerified, VerifyPack } from "../workers/check-protocol.ts";
 import { CheckThreads } from "./check-threads.ts";
-import { attempt } from "./data-faults.ts";
+import { ForeignBases } from "./foreign-bases.ts";
 import type { PackFaults } from "./pack-faults.ts";
 import { PackMemory } from "./pack-memory.ts";
 import { findPackRecords } from "./pack-records.ts";
@@ -87,6 +87,7 @@ class DataReading {
   readonly #verifyPack: Verify;
   readonly #pool: BoundedPool;
   readonly #memory: PackMemory;
+  readonly #foreignBases: ForeignBases;
   readonly #totals: ReadTotals = { packs: 0, bytes: 0, blobs: 0, rawBytes: 0 };
   readonly #faulty = new Map<PackId, { info: PackInfo; message: string }>();
 
@@ -97,6 +98,7 @@ class DataReading {
     const countMax = options.threads + packsAhead;
     this.#pool = new BoundedPool({ countMax, bytesMax: inFlightBytesMax });
     this.#memory = new PackMemory(Math.min(largest, packMemoryBytesMax), countMax);
+    this.#foreignBases = new ForeignBases(options.repo, options.blobs);
   }
 
   async run(packs: readonly PackRead[]): Promise<ReadTotals> {
@@ -156,36 +158,12 @@ class DataReading {
 
   async #verifyOnBases(read: PackRead, info: PackInfo, answer: PackVerified): Promise<void> {
     const id = packId(read.pack);
-    const { lost, isSure } = await this.#lookAtBases(info, answer);
+    const { lost, isSure } = await this.#foreignBases.look(info, answer.onForeignBase);
     if (lost.length === 0 && isSure) this.#remember(read, id);
     if (lost.length === 0) return;
     this.#options.verified?.forget(id);
     const message = `${lost.length} of its blobs are not what their ids say`;
     this.#options.faults.addContent(info, message, lost);
-  }
-
-  /**
-   * Blobs whose base is in another pack are opened here, where the index is. A base that is lost is
-   * no fault of this pack: the walk of the catalogs names it, and what is hurt by it.
-   */
-  async #lookAtBases(
-    info: PackInfo,
-    { onForeignBase }: PackVerified,
-  ): Promise<{ readonly lost: number[]; readonly isSure: boolean }> {
-    const { blobs } = this.#options;
-    const lost: number[] = [];
-    let isSure = true;
-    for (const { ordinal, kind, id } of onForeignBase) {
-      const copies = this.#options.repo.index.copies(kind, id);
-      const place = copies.find((copy) => copy.packNo === info.packNo && copy.ordinal === ordinal);
-      const { baseId } = place ?? {};
-      const base = baseId && (await attempt(() => blobs.readBase(kind, baseId)));
-      if (place === undefined || !base || base.error !== undefined) isSure = false;
-      else if ((await attempt(() => blobs.readCopy(id, place))).error !== undefined) {
-        lost.push(ordinal);
-      }
-    }
-    return { lost, isSure };
   }
 
   #remember(read: PackRead, id: PackId): void {

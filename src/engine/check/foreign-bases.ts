@@ -1,0 +1,115 @@
+/**
+ * Blobs whose base is in another pack, which a worker that has one pack cannot open: they are
+ * opened here, where the index is. They are read in groups, with their bases, since blobs that were
+ * stored one after the other stand on bases that were.
+ */
+import { VarveError } from "../../base/errors.ts";
+import type { BlobId } from "../../base/ids.ts";
+import { type BlobPlace, type PackInfo, plainCopy } from "../../repo/blob-lookup.ts";
+import type { BlobReader } from "../../repo/blob-reader.ts";
+import type { Repository } from "../../repo/repository.ts";
+import { BlobFetcher, rangeLimits } from "../restore/blob-fetcher.ts";
+import { BatchOpener } from "../workers/batch-opener.ts";
+import type { ForeignBase } from "../workers/check-protocol.ts";
+import { attempt } from "./data-faults.ts";
+
+export interface BasesVerdict {
+  /** Ordinals of blobs whose base is right, and which do not open all the same. */
+  readonly lost: readonly number[];
+  /** False when one of the bases was not to be had, so that nothing can be said. */
+  readonly isSure: boolean;
+}
+
+interface Placed {
+  readonly id: BlobId;
+  readonly ordinal: number;
+  readonly place: BlobPlace;
+  readonly base: BlobPlace;
+}
+
+export class ForeignBases {
+  readonly #repo: Repository;
+  readonly #blobs: BlobReader;
+  readonly #fetcher: BlobFetcher;
+  readonly #opener: BatchOpener;
+
+  constructor(repo: Repository, blobs: BlobReader) {
+    this.#repo = repo;
+    this.#blobs = blobs;
+    const { store, index, keys } = repo;
+    // This very copy is asked for: another one, by a newer index, says nothing of it.
+    this.#fetcher = new BlobFetcher({ store, index, loadIndex: async () => undefined });
+    this.#opener = new BatchOpener(keys);
+  }
+
+  /**
+   * A base that is lost is no fault of the pack: the walk of the catalogs names it, and what is
+   * hurt by it.
+   */
+  async look(info: PackInfo, blobs: readonly ForeignBase[]): Promise<BasesVerdict> {
+    const placed = this.#place(info, blobs);
+    const lost: number[] = [];
+    let isSure = placed.length === blobs.length;
+    for (const group of groupsOf(placed)) {
+      for (const blob of await this.#unopened(group)) {
+        const verdict = await this.#lookClosely(blob);
+        if (verdict === "lost") lost.push(blob.ordinal);
+        if (verdict === "unsure") isSure = false;
+      }
+    }
+    return { lost, isSure };
+  }
+
+  /** Those of which the index knows this copy, and a base. */
+  #place({ packNo }: PackInfo, blobs: readonly ForeignBase[]): Placed[] {
+    const { index } = this.#repo;
+    return index.inOneView(() =>
+      blobs.flatMap(({ ordinal, kind, id }) => {
+        const isIt = (copy: BlobPlace) => copy.packNo === packNo && copy.ordinal === ordinal;
+        const place = index.copies(kind, id).find(isIt);
+        if (place?.baseId === undefined) return [];
+        const base = plainCopy(index, kind, place.baseId);
+        return base === undefined ? [] : [{ id, ordinal, place, base }];
+      }),
+    );
+  }
+
+  async #unopened(group: readonly Placed[]): Promise<Placed[]> {
+    const batch = await this.#fetcher.fetch(group);
+    const open = this.#opener.start(batch, { lend: true });
+    return group.filter((_, blob) => {
+      try {
+        open(blob);
+        return false;
+      } catch (error) {
+        if (error instanceof VarveError) return true;
+        throw error;
+      }
+    });
+  }
+
+  /** Of a blob that did not open: by all copies of its base. */
+  async #lookClosely({ id, place }: Placed): Promise<"sound" | "lost" | "unsure"> {
+    const { kind, baseId } = place;
+    const base = baseId && (await attempt(() => this.#blobs.readBase(kind, baseId)));
+    if (!base || base.error !== undefined) return "unsure";
+    const blob = await attempt(() => this.#blobs.readCopy(id, place));
+    return blob.error === undefined ? "sound" : "lost";
+  }
+}
+
+/** So that what a group brings into memory is bounded. */
+function groupsOf(placed: readonly Placed[]): Placed[][] {
+  const groups: Placed[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const blob of placed) {
+    const more = blob.place.length + blob.base.length;
+    if (bytes + more > rangeLimits.rangeBytesMax) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(blob);
+    bytes += more;
+  }
+  return groups;
+}
