@@ -15,6 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { VarveError } from "../../base/errors.ts";
 import type { BlobRowFacts, BlobRows } from "./blob-rows.ts";
 
 const bufferBytes = 64 * 1024;
@@ -92,7 +93,7 @@ export class RangeSpill {
       const [place = 0, length = 0] = pieces.slice(at, at + 2);
       for (let done = 0; done < length; ) {
         const count = readSync(this.#file, buffer, done, length - done, place + done);
-        if (count === 0) throw new Error("A temporary file of the cache is shorter than written.");
+        if (count === 0) throw tooShort();
         done += count;
       }
       addRows(buffer.subarray(0, length), rows);
@@ -102,6 +103,12 @@ export class RangeSpill {
   close(): void {
     closeSync(this.#file);
   }
+}
+
+function tooShort(): VarveError {
+  return new VarveError("cache-failed", "A temporary file of the cache is shorter than written.", {
+    hint: "Look for faults of the disk, or name another folder by --cache-dir.",
+  });
 }
 
 function addRows(bytes: Buffer, rows: BlobRows): void {
