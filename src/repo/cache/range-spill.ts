@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { VarveError } from "../../base/errors.ts";
 import type { BlobRowFacts, BlobRows } from "./blob-rows.ts";
+import { cacheFailure } from "./cache-database.ts";
 
 const bufferBytes = 64 * 1024;
 const idBytes = 16;
@@ -34,11 +35,15 @@ interface Range {
 }
 
 export class RangeSpill {
+  readonly #folder: string;
   readonly #file: number;
   readonly #ranges: Range[];
   #end = 0;
 
-  /** `rows`: about how many there will be; `rangeRows`: how many a range shall have. */
+  /**
+   * `rows`: about how many there will be; `rangeRows`: how many a range shall have. What the file
+   * system refuses, here or later, is `cache-failed`.
+   */
   constructor(folder: string, rows: number, rangeRows: number) {
     const count = Math.min(rangesMax, Math.max(1, Math.ceil(rows / rangeRows)));
     this.#ranges = Array.from({ length: count }, () => ({
@@ -46,10 +51,22 @@ export class RangeSpill {
       used: 0,
       pieces: [],
     }));
-    const own = mkdtempSync(join(folder, "loading-"));
-    this.#file = openSync(join(own, "rows"), "wx+", 0o600);
-    unlinkSync(join(own, "rows"));
-    rmdirSync(own);
+    this.#folder = folder;
+    this.#file = this.#orFail(() => {
+      const own = mkdtempSync(join(folder, "loading-"));
+      const file = openSync(join(own, "rows"), "wx+", 0o600);
+      unlinkSync(join(own, "rows"));
+      rmdirSync(own);
+      return file;
+    });
+  }
+
+  #orFail<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw cacheFailure(error, this.#folder);
+    }
   }
 
   get rangeCount(): number {
@@ -77,7 +94,8 @@ export class RangeSpill {
 
   #writeOut(range: Range): void {
     for (let done = 0; done < range.used; ) {
-      done += writeSync(this.#file, range.buffer, done, range.used - done, this.#end + done);
+      const [left, place] = [range.used - done, this.#end + done];
+      done += this.#orFail(() => writeSync(this.#file, range.buffer, done, left, place));
     }
     range.pieces.push(this.#end, range.used);
     this.#end += range.used;
@@ -92,7 +110,8 @@ export class RangeSpill {
     for (let at = 0; at < pieces.length; at += 2) {
       const [place = 0, length = 0] = pieces.slice(at, at + 2);
       for (let done = 0; done < length; ) {
-        const count = readSync(this.#file, buffer, done, length - done, place + done);
+        const read = () => readSync(this.#file, buffer, done, length - done, place + done);
+        const count = this.#orFail(read);
         if (count === 0) throw tooShort();
         done += count;
       }
