@@ -3,6 +3,7 @@
  * against their parents. A subtree that was found whole is passed over wherever it comes again; one
  * that is hurt is walked for each snapshot, so that its paths are known.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BlobId } from "../../base/ids.ts";
 import { type CatalogKey, pathFromKey } from "../../base/raw-path.ts";
 import { FolderTrail } from "../../repo/catalog/folder-trail.ts";
@@ -24,6 +25,8 @@ import { attempt } from "./data-faults.ts";
 
 /** Nodes read at once, 20 KB each: the more, the fewer the ranges that they are read by. */
 const batchMax = 128;
+/** Nodes gone through between two turns of the event loop: a millisecond's work. */
+const turnNodes = 8;
 
 /** A node below another, with what reading it brought; neither when that was not tried. */
 interface Child {
@@ -124,7 +127,11 @@ class CatalogWalk {
         // When going through this batch throws, nobody waits for the next one.
         reading.catch(() => undefined);
       }
-      for (const child of batch) if (!(await this.#child(child))) isWhole = false;
+      for (const [i, child] of batch.entries()) {
+        if (!(await this.#child(child))) isWhole = false;
+        // Nothing of this waits for anything: who reads packs meanwhile would starve.
+        if (i % turnNodes === 0) await nextTurn();
+      }
       if (isLast) return isWhole;
     }
   }

@@ -1,17 +1,40 @@
-/** The check workers as a function that gives promises; each has at most two packs at a time. */
+/**
+ * What verifies packs and blobs, as functions that give promises: worker threads, or, where there
+ * is less to do than to start them, this very thread.
+ */
 import { invariant } from "../../base/errors.ts";
 import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
-import type { CheckWorkerData, PackVerified, VerifyPack } from "../workers/check-protocol.ts";
+import { BatchOpener } from "../workers/batch-opener.ts";
+import { unopenedBlobs } from "../workers/check-blobs.ts";
+import { PackVerifier } from "../workers/check-pack.ts";
+import type {
+  BlobsOpened,
+  CheckWorkerData,
+  FromCheckWorker,
+  OpenBlobs,
+  PackVerified,
+  ToCheckWorker,
+  VerifyPack,
+} from "../workers/check-protocol.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
+
+/** How many tasks run at once is the caller's to bound. */
+export interface CheckWork {
+  /** Hands over the bytes. */
+  verify(pack: Omit<VerifyPack, "type" | "task">): Promise<PackVerified>;
+  /** Hands over the segments. */
+  open(blobs: Omit<OpenBlobs, "type" | "task">): Promise<BlobsOpened>;
+  close(): Promise<void>;
+}
 
 interface Waiting {
   readonly worker: number;
-  readonly resolve: (answer: PackVerified) => void;
+  readonly resolve: (answer: FromCheckWorker) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export class CheckThreads {
-  readonly #pool: WorkerPool<VerifyPack, PackVerified>;
+export class CheckThreads implements CheckWork {
+  readonly #pool: WorkerPool<ToCheckWorker, FromCheckWorker>;
   readonly #busy: number[];
   readonly #waiting = new Map<number, Waiting>();
   #tasks = 0;
@@ -22,26 +45,36 @@ export class CheckThreads {
     this.#pool = new WorkerPool({
       module: new URL("../workers/check-worker.js", import.meta.url),
       workerData,
-      onMessage: (answer: PackVerified) => this.#settle(answer),
+      onMessage: (answer: FromCheckWorker) => this.#settle(answer),
       onFailure: () => this.#fail(),
     });
   }
 
-  get count(): number {
-    return this.#busy.length;
+  async verify(pack: Omit<VerifyPack, "type" | "task">): Promise<PackVerified> {
+    const { buffer } = pack.bytes;
+    invariant(buffer instanceof ArrayBuffer, "a pack comes in memory of its own");
+    const send = (task: number) => ({ ...pack, type: "pack" as const, task });
+    return this.#ask<PackVerified>(send, [buffer]);
   }
 
-  /** Hands over the bytes. How many run at once is the caller's to bound. */
-  verify(task: Omit<VerifyPack, "task">): Promise<PackVerified> {
+  async open(blobs: Omit<OpenBlobs, "type" | "task">): Promise<BlobsOpened> {
+    const send = (task: number) => ({ ...blobs, type: "blobs" as const, task });
+    const segments = blobs.batch.segments.map(({ buffer }) => buffer);
+    return this.#ask<BlobsOpened>(send, segments);
+  }
+
+  #ask<T extends FromCheckWorker>(
+    taskOf: (task: number) => ToCheckWorker,
+    transfer: ArrayBuffer[],
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#pool.throwIfFailed();
       const worker = this.#busy.indexOf(Math.min(...this.#busy));
       this.#busy[worker] = (this.#busy[worker] ?? 0) + 1;
-      const number = this.#tasks++;
-      this.#waiting.set(number, { worker, resolve, reject });
-      const { buffer } = task.bytes;
-      invariant(buffer instanceof ArrayBuffer, "a pack comes in memory of its own");
-      this.#pool.send(worker, { ...task, task: number }, [buffer]);
+      const task = this.#tasks++;
+      const settle = resolve as (answer: FromCheckWorker) => void;
+      this.#waiting.set(task, { worker, resolve: settle, reject });
+      this.#pool.send(worker, taskOf(task), transfer);
     });
   }
 
@@ -49,7 +82,7 @@ export class CheckThreads {
     await this.#pool.close();
   }
 
-  #settle(answer: PackVerified): void {
+  #settle(answer: FromCheckWorker): void {
     const waiting = this.#waiting.get(answer.task);
     if (waiting === undefined) return;
     this.#waiting.delete(answer.task);
@@ -66,4 +99,27 @@ export class CheckThreads {
       for (const { reject } of waiting) reject(error);
     }
   }
+}
+
+export class CheckHere implements CheckWork {
+  readonly #verifier: PackVerifier;
+  readonly #opener: BatchOpener;
+
+  constructor(keys: RepositoryKeys) {
+    this.#verifier = new PackVerifier(keys);
+    this.#opener = new BatchOpener(keys);
+  }
+
+  async verify(pack: Omit<VerifyPack, "type" | "task">): Promise<PackVerified> {
+    const answer = await this.#verifier.verify(pack);
+    return { ...answer, type: "pack", task: 0, memory: pack.bytes.buffer };
+  }
+
+  async open({ batch, count }: Omit<OpenBlobs, "type" | "task">): Promise<BlobsOpened> {
+    const memory = batch.segments.map(({ buffer }) => buffer);
+    const unopened = unopenedBlobs(this.#opener, batch, count);
+    return { type: "blobs", task: 0, memory, unopened };
+  }
+
+  async close(): Promise<void> {}
 }

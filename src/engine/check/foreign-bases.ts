@@ -1,17 +1,17 @@
 /**
  * Blobs whose base is in another pack, which a worker that has one pack cannot open: they are
- * opened here, where the index is. They are read in groups, with their bases, since blobs that were
- * stored one after the other stand on bases that were.
+ * fetched here, where the index is. They are read in groups, with their bases, since blobs that
+ * were stored one after the other stand on bases that were; a worker opens a group.
  */
-import { VarveError } from "../../base/errors.ts";
 import type { BlobId } from "../../base/ids.ts";
 import { type BlobPlace, type PackInfo, plainCopy } from "../../repo/blob-lookup.ts";
 import type { BlobReader } from "../../repo/blob-reader.ts";
 import type { Repository } from "../../repo/repository.ts";
 import { BlobFetcher, rangeLimits } from "../restore/blob-fetcher.ts";
-import { BatchOpener } from "../workers/batch-opener.ts";
 import type { ForeignBase } from "../workers/check-protocol.ts";
+import type { CheckWork } from "./check-threads.ts";
 import { attempt } from "./data-faults.ts";
+import { PackMemory } from "./pack-memory.ts";
 
 export interface BasesVerdict {
   /** Ordinals of blobs whose base is right, and which do not open all the same. */
@@ -31,15 +31,18 @@ export class ForeignBases {
   readonly #repo: Repository;
   readonly #blobs: BlobReader;
   readonly #fetcher: BlobFetcher;
-  readonly #opener: BatchOpener;
+  readonly #work: CheckWork;
+  /** Of segments; a group has few that are large. */
+  readonly #memory = new PackMemory(rangeLimits.rangeBytesMax, 2);
 
-  constructor(repo: Repository, blobs: BlobReader) {
+  constructor(repo: Repository, blobs: BlobReader, work: CheckWork) {
     this.#repo = repo;
     this.#blobs = blobs;
-    const { store, index, keys } = repo;
+    const { store, index } = repo;
     // This very copy is asked for: another one, by a newer index, says nothing of it.
-    this.#fetcher = new BlobFetcher({ store, index, loadIndex: async () => undefined });
-    this.#opener = new BatchOpener(keys);
+    const source = { store, index, loadIndex: async () => undefined };
+    this.#fetcher = new BlobFetcher(source, this.#memory);
+    this.#work = work;
   }
 
   /**
@@ -76,16 +79,9 @@ export class ForeignBases {
 
   async #unopened(group: readonly Placed[]): Promise<Placed[]> {
     const batch = await this.#fetcher.fetch(group);
-    const open = this.#opener.start(batch, { lend: true });
-    return group.filter((_, blob) => {
-      try {
-        open(blob);
-        return false;
-      } catch (error) {
-        if (error instanceof VarveError) return true;
-        throw error;
-      }
-    });
+    const { unopened, memory } = await this.#work.open({ batch, count: group.length });
+    for (const each of memory) this.#memory.giveBack(each);
+    return unopened.flatMap((blob) => group[blob] ?? []);
   }
 
   /** Of a blob that did not open: by all copies of its base. */

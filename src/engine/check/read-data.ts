@@ -12,9 +12,8 @@ import type { PackInfo } from "../../repo/blob-index.ts";
 import type { BlobReader } from "../../repo/blob-reader.ts";
 import { packObject } from "../../repo/format/object-names.ts";
 import type { Repository } from "../../repo/repository.ts";
-import { PackVerifier } from "../workers/check-pack.ts";
 import type { PackVerified, VerifyPack } from "../workers/check-protocol.ts";
-import { CheckThreads } from "./check-threads.ts";
+import { CheckHere, CheckThreads, type CheckWork } from "./check-threads.ts";
 import { ForeignBases } from "./foreign-bases.ts";
 import type { PackFaults } from "./pack-faults.ts";
 import { PackMemory } from "./pack-memory.ts";
@@ -24,6 +23,8 @@ import type { VerifiedPacks } from "./verified-packs.ts";
 /** Bytes of packs that are read, or being verified, at once. */
 const inFlightBytesMax = 160 * 1024 * 1024;
 const packsAhead = 1;
+/** Packs whose blobs on bases of other packs are looked at, at once; others wait in the pool. */
+const onBasesMax = 1;
 /** Packs are smaller by far, unless the repository was made with large ones. */
 const packMemoryBytesMax = 64 * 1024 * 1024;
 /** So little is verified sooner than threads have started. */
@@ -63,42 +64,35 @@ export async function readData(
   const total = packs.reduce((sum, { size }) => sum + size, 0);
   const largest = packs.reduce((most, { size }) => Math.max(most, size), 0);
   const { repo, threads } = options;
-  if (total <= withoutThreadsBytesMax) {
-    const verifier = new PackVerifier(repo.keys);
-    const verify: Verify = async (task) => {
-      const answer = await verifier.verify(task);
-      return { ...answer, task: 0, memory: task.bytes.buffer };
-    };
-    return new DataReading(options, verify, largest).run(packs);
-  }
-  const workers = new CheckThreads(repo.keys, threads);
+  const work =
+    total <= withoutThreadsBytesMax
+      ? new CheckHere(repo.keys)
+      : new CheckThreads(repo.keys, threads);
   try {
-    const verify: Verify = (task) => workers.verify(task);
-    return await new DataReading(options, verify, largest).run(packs);
+    return await new DataReading(options, work, largest).run(packs);
   } finally {
-    await workers.close();
+    await work.close();
   }
 }
 
-type Verify = (task: Omit<VerifyPack, "task">) => Promise<PackVerified>;
-
 class DataReading {
   readonly #options: ReadDataOptions;
-  readonly #verifyPack: Verify;
+  readonly #work: CheckWork;
   readonly #pool: BoundedPool;
+  readonly #onBases = new BoundedPool({ countMax: onBasesMax, bytesMax: 0 });
   readonly #memory: PackMemory;
   readonly #foreignBases: ForeignBases;
   readonly #totals: ReadTotals = { packs: 0, bytes: 0, blobs: 0, rawBytes: 0 };
   readonly #faulty = new Map<PackId, { info: PackInfo; message: string }>();
 
   /** `largest`: bytes of the largest pack. */
-  constructor(options: ReadDataOptions, verify: Verify, largest: number) {
+  constructor(options: ReadDataOptions, work: CheckWork, largest: number) {
     this.#options = options;
-    this.#verifyPack = verify;
+    this.#work = work;
     const countMax = options.threads + packsAhead;
     this.#pool = new BoundedPool({ countMax, bytesMax: inFlightBytesMax });
     this.#memory = new PackMemory(Math.min(largest, packMemoryBytesMax), countMax);
-    this.#foreignBases = new ForeignBases(options.repo, options.blobs);
+    this.#foreignBases = new ForeignBases(options.repo, options.blobs, work);
   }
 
   async run(packs: readonly PackRead[]): Promise<ReadTotals> {
@@ -107,6 +101,7 @@ class DataReading {
       await this.#pool.submit(pack.size, () => this.#verify(pack), signal);
     }
     await this.#pool.drain();
+    await this.#onBases.drain();
     await this.#findLost();
     return this.#totals;
   }
@@ -122,7 +117,7 @@ class DataReading {
     this.#totals.rawBytes += answer.rawBytes;
     if (answer.fault !== undefined) this.#note(read, id, answer.fault);
     else if (answer.onForeignBase.length === 0) this.#remember(read, id);
-    else if (read.info !== undefined) await this.#verifyOnBases(read, read.info, answer);
+    else if (read.info !== undefined) await this.#submitOnBases(read, read.info, answer);
     this.#options.onPack(this.#totals);
   }
 
@@ -146,7 +141,7 @@ class DataReading {
       throw error;
     }
     if (bytes.buffer !== into) this.#memory.giveBack(into);
-    const answer = await this.#verifyPack({
+    const answer = await this.#work.verify({
       pack,
       bytes: bytes.buffer === into ? bytes : ownMemory(bytes),
       ...(recordDigest === undefined ? {} : { recordDigest }),
@@ -154,6 +149,12 @@ class DataReading {
     });
     this.#memory.giveBack(answer.memory);
     return answer;
+  }
+
+  /** Takes no worker's place while it waits for blobs and bases. */
+  async #submitOnBases(read: PackRead, info: PackInfo, answer: PackVerified): Promise<void> {
+    const { signal } = this.#options;
+    await this.#onBases.submit(0, () => this.#verifyOnBases(read, info, answer), signal);
   }
 
   async #verifyOnBases(read: PackRead, info: PackInfo, answer: PackVerified): Promise<void> {

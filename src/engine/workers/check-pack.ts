@@ -20,7 +20,7 @@ export function recordDigest(pack: PackContents): Uint8Array {
   return hash.update(encodePackTable(pack.blobs)).digest().subarray(0, 16);
 }
 
-type Answer = Omit<PackVerified, "task" | "memory">;
+type Answer = Omit<PackVerified, "type" | "task" | "memory">;
 
 const nothing = { lost: [], onForeignBase: [], blobs: 0, rawBytes: 0 };
 
@@ -33,7 +33,7 @@ export class PackVerifier {
     this.#opener = new BlobOpener(keys, { lend: true });
   }
 
-  async verify(task: Omit<VerifyPack, "task">): Promise<Answer> {
+  async verify(task: Omit<VerifyPack, "type" | "task">): Promise<Answer> {
     const { bytes, record } = task;
     if (record !== undefined) return this.#verifyBlobs(record, bytes);
     if (!bytesEqual(blake3(bytes), fromHex(task.pack))) {

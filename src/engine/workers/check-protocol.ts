@@ -1,13 +1,18 @@
-/** What the main thread and the check workers tell each other. A task is one pack, whole. */
+/**
+ * What the main thread and the check workers tell each other. A task is one pack, whole, or a batch
+ * of blobs with the bases that they stand on.
+ */
 import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
 import type { IndexPack } from "../../repo/format/index-object.ts";
 import type { BlobKind } from "../../repo/format/pack-table.ts";
+import type { BlobBatch } from "./restore-protocol.ts";
 
 export interface CheckWorkerData {
   readonly keys: RepositoryKeys;
 }
 
 export interface VerifyPack {
+  readonly type: "pack";
   readonly task: number;
   /** Hex: the name, which is the hash of the bytes. */
   readonly pack: string;
@@ -29,7 +34,31 @@ export interface ForeignBase {
   readonly id: Uint8Array;
 }
 
+/** Find out which blobs of a batch open. */
+export interface OpenBlobs {
+  readonly type: "blobs";
+  readonly task: number;
+  /** Its segments are handed over; the answer brings their memory back. */
+  readonly batch: BlobBatch;
+  /** The first so many blobs of the batch; the others are bases. */
+  readonly count: number;
+}
+
+export type ToCheckWorker = VerifyPack | OpenBlobs;
+
+export interface BlobsOpened {
+  readonly type: "blobs";
+  readonly task: number;
+  /** That of the segments, handed back. */
+  readonly memory: readonly ArrayBuffer[];
+  /** Ordinals of those that do not open. */
+  readonly unopened: readonly number[];
+}
+
+export type FromCheckWorker = PackVerified | BlobsOpened;
+
 export interface PackVerified {
+  readonly type: "pack";
   readonly task: number;
   /** That of the pack's bytes, handed back. */
   readonly memory?: ArrayBufferLike;
