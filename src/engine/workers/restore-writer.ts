@@ -4,6 +4,7 @@
  * again and named, and the others go on.
  */
 import { statFd } from "../../sources/linux/write-calls.ts";
+import { EarlyWriting } from "../../sources/target/early-writing.ts";
 import { faultOf, type TargetFault } from "../../sources/target/target-faults.ts";
 import {
   completeFile,
@@ -43,6 +44,7 @@ class TaskWriter {
   readonly #task: WriteTask;
   readonly #files: readonly TargetFile[];
   readonly #newFiles = new NewFiles();
+  readonly #early = new EarlyWriting();
   readonly #faults: FileFault[] = [];
   readonly #inodes: BigUint64Array<ArrayBuffer>;
   /** Descriptor of each file, `notOpen` or `done`. */
@@ -92,7 +94,10 @@ class TaskWriter {
         if (plaintext === undefined) throw failure;
         const fd = this.#fd(file);
         if (sparse) writeSparseAt(fd, plaintext, offset);
-        else writeAt(fd, plaintext, offset);
+        else {
+          writeAt(fd, plaintext, offset);
+          this.#early.wrote(fd, offset, plaintext.length);
+        }
         this.#left[file] = (this.#left[file] ?? 0) - 1;
         const target = this.#files[file];
         if (this.#left[file] === 0 && target !== undefined) this.#complete(file, target);
@@ -101,6 +106,7 @@ class TaskWriter {
   }
 
   finish(): Written {
+    this.#early.end();
     const { task, batch } = this.#task;
     const memory = batch.segments.map(({ buffer }) => buffer);
     return { type: "written", task, memory, faults: this.#faults, inodes: this.#inodes };
@@ -124,6 +130,7 @@ class TaskWriter {
       const fd = this.#fds[file] ?? notOpen;
       const target = this.#files[file];
       this.#fds[file] = done;
+      this.#early.end();
       if (target !== undefined && fd >= 0) discardFile(fd, target);
     }
   }
@@ -131,6 +138,7 @@ class TaskWriter {
   #complete(file: number, target: TargetFile): void {
     const fd = this.#fd(file);
     this.#inodes[file] = target.reportInode ? statFd(fd).inode : 1n;
+    this.#early.end();
     // From here on the descriptor is no longer ours, whatever happens.
     this.#fds[file] = done;
     try {
