@@ -254,13 +254,19 @@ export type BlobToOpen = BlobFacts & { readonly offset: number };
 export class BlobOpener {
   readonly #keys: RepositoryKeys;
   readonly #hasher: BlobHasher;
+  readonly #isHashed: boolean;
   readonly #decompressor: Decompressor;
   /** What blobs are decrypted into; undefined when nothing is lent. */
   #lent: Uint8Array | undefined;
 
-  /** `lend`: a plaintext may be overwritten by the next call; for those who only verify. */
-  constructor(keys: RepositoryKeys, { lend = false } = {}) {
+  /**
+   * `lend`: a plaintext may be overwritten by the next call; for those who only verify.
+   * `isHashed: false`: for bases. They are authenticated as everything is, and a wrong byte of one
+   * shows in the hash of what stands on it.
+   */
+  constructor(keys: RepositoryKeys, { lend = false, isHashed = true } = {}) {
     this.#keys = keys;
+    this.#isHashed = isHashed;
     if (lend) this.#lent = new Uint8Array(0);
     this.#decompressor = new Decompressor({ lend });
     this.#hasher = new BlobHasher(keys);
@@ -277,7 +283,7 @@ export class BlobOpener {
    */
   open(pack: PackOpener, blob: BlobToOpen, sealed: Uint8Array, base?: Uint8Array): Uint8Array {
     const plaintext = this.#decode(blob, this.decrypt(pack, blob, sealed), base);
-    if (!bytesEqual(this.#hasher.id(blob.kind, plaintext), blob.id)) {
+    if (this.#isHashed && !bytesEqual(this.#hasher.id(blob.kind, plaintext), blob.id)) {
       throw damagedBlob(blob, "its content is not what its id says");
     }
     return plaintext;

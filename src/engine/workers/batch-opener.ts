@@ -29,7 +29,7 @@ export class BatchOpener {
   constructor(keys: RepositoryKeys) {
     this.#keeping = new BlobOpener(keys);
     this.#lending = new BlobOpener(keys, { lend: true });
-    this.#lendingBases = new BlobOpener(keys, { lend: true });
+    this.#lendingBases = new BlobOpener(keys, { lend: true, isHashed: false });
   }
 
   /**
