@@ -17,7 +17,6 @@ import { BlobFetcher } from "./restore/blob-fetcher.ts";
 import { requirePaths, selectEntries } from "./restore/entry-selection.ts";
 import { HardLinkTable } from "./restore/hard-link-table.ts";
 import { RestoreThreads } from "./restore/restore-threads.ts";
-import { threadsDefault } from "./restore/window-runner.ts";
 
 export type { DumpOptions, DumpProblem, DumpResult, WriteOutput } from "./dump/dump-options.ts";
 export type ArchiveFormat = "tar" | "zip";
@@ -108,7 +107,7 @@ async function withContent(
   options: DumpOptions,
   use: (content: ContentStream) => Promise<void>,
 ): Promise<void> {
-  const threads = new RestoreThreads(repo.keys, Math.max(1, options.threads ?? threadsDefault()));
+  const threads = new RestoreThreads(options.threads).useKeys(repo.keys);
   try {
     const fetcher = new BlobFetcher(repo);
     const readList = (id: Uint8Array) => repo.blobs.read(BlobKind.list, id);

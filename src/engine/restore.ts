@@ -36,7 +36,7 @@ import { RestoreThreads } from "./restore/restore-threads.ts";
 import { RestoreWalk } from "./restore/restore-walk.ts";
 import { requireStrip } from "./restore/strip-check.ts";
 import { TargetSync } from "./restore/target-sync.ts";
-import { rangesAtOnce, threadsDefault, WindowRunner } from "./restore/window-runner.ts";
+import { rangesAtOnce, WindowRunner } from "./restore/window-runner.ts";
 
 export type {
   OverwritePolicy,
@@ -157,8 +157,8 @@ class Run {
   }
 
   async run(): Promise<void> {
-    const { signal, verify, threads: count = threadsDefault() } = this.#options;
-    const threads = new RestoreThreads(this.#repo.keys, Math.max(1, count));
+    const { signal, verify, workers, threads: count } = this.#options;
+    const threads = (workers ?? new RestoreThreads(count)).useKeys(this.#repo.keys);
     const sync = this.#newSync();
     try {
       await this.#restore(threads, sync);

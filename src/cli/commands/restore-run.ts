@@ -1,6 +1,7 @@
 /** The work of `varve restore`, from an open repository to the report. */
 import { VarveError } from "../../base/errors.ts";
 import { displayPath, pathFromKey } from "../../base/raw-path.ts";
+import type { RestoreThreads } from "../../engine/restore/restore-threads.ts";
 import {
   type RestoreAction,
   type RestoreOptions,
@@ -22,18 +23,22 @@ import { chooseSnapshot } from "./selection.ts";
 
 /** Problems told in full; the others are only counted. */
 const problemsMax = 1000;
+/** A thread more costs 0.1 s of CPU. */
+const largeBytesMin = 64 * 1024 * 1024;
 
 export async function runRestore(
   context: CliContext,
   repository: Repository,
   args: readonly string[],
   flags: RestoreFlags,
+  workers: RestoreThreads,
 ): Promise<void> {
   const { name, paths } = splitArguments(args, flags);
   const options = optionsOf(context, flags, paths);
   const records = await repository.snapshots();
   const covered = paths.map((path) => pathFromKey(snapshotKey(path)));
   const record = chooseSnapshot(context, records, { ...flags, name, covered });
+  if (flags.dryRun !== true && isLarge(record, paths)) workers.start();
   await loadIndex(context, repository);
   tellChosen(context, record, flags);
   const told: JsonRow[] = [];
@@ -41,6 +46,7 @@ export async function runRestore(
   const result = await context.withProgress("restore", (line) =>
     restoreSnapshot(repository, record, {
       ...options,
+      workers,
       signal: context.signal,
       onProblem: (problem) => tellProblem(context, problem, told),
       // To make the path of each entry that nobody is told of costs as much as to plan it.
@@ -84,6 +90,11 @@ function optionsOf(
     numericOwner: flags.numericOwner === true,
     ...(threads === undefined ? {} : { threads }),
   };
+}
+
+/** Certainly work for all threads. */
+function isLarge({ snapshot }: SnapshotRecord, paths: readonly string[]): boolean {
+  return paths.length === 0 && snapshot.totals.bytes > largeBytesMin;
 }
 
 /** Everything has a known size; some paths do not. */

@@ -70,7 +70,17 @@ async function restore(
   args: readonly string[],
   flags: RestoreFlags,
 ): Promise<undefined> {
-  const { withRepository } = await import("../open-repository.ts");
-  const { runRestore } = await import("./restore-run.ts");
-  await withRepository(context, ({ repository }) => runRestore(context, repository, args, flags));
+  const { RestoreThreads } = await import("../../engine/restore/restore-threads.ts");
+  const workers = new RestoreThreads(context.globals.threads);
+  // One loads on another core while the repository is opened: any restore with content needs it.
+  if (flags.dryRun !== true) workers.start(1);
+  try {
+    const { withRepository } = await import("../open-repository.ts");
+    const { runRestore } = await import("./restore-run.ts");
+    await withRepository(context, ({ repository }) =>
+      runRestore(context, repository, args, flags, workers),
+    );
+  } finally {
+    await workers.close();
+  }
 }

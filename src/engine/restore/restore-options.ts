@@ -1,5 +1,6 @@
 /** What a restore is asked for, and what it says of its work. */
 import type { CatalogKey, RawPath } from "../../base/raw-path.ts";
+import type { RestoreThreads } from "./restore-threads.ts";
 
 /** What happens to what stands in the target where something is to be restored. */
 export type OverwritePolicy = "always" | "if-changed" | "if-newer" | "never";
@@ -25,6 +26,8 @@ export interface RestoreOptions {
   readonly numericOwner?: boolean;
   /** Worker threads; as many as the machine runs at once when not given. */
   readonly threads?: number;
+  /** Those threads, where they load already; closed at the end. */
+  readonly workers?: RestoreThreads;
   readonly signal?: AbortSignal;
   /** Makes the file system of a descriptor durable; another one for tests. */
   readonly syncTarget?: (fd: number) => Promise<void>;

@@ -1,7 +1,10 @@
 /**
  * The restore workers as functions that give promises. A worker has at most two tasks at a time,
- * so that it never waits for the main thread and nothing piles up; the rest waits here.
+ * so that it never waits for the main thread and nothing piles up; the rest waits here. They may be
+ * started before the repository is open: keys come with the first task.
  */
+import { availableParallelism } from "node:os";
+import { invariant } from "../../base/errors.ts";
 import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
 import type {
   BlobBatch,
@@ -10,7 +13,7 @@ import type {
   FromRestoreWorker,
   Opened,
   OpenTask,
-  RestoreWorkerData,
+  RestoreTask,
   ToRestoreWorker,
   WriteTask,
   Written,
@@ -18,6 +21,10 @@ import type {
 import { WorkerPool } from "../workers/worker-pool.ts";
 
 const tasksEachMax = 2;
+
+export function threadsDefault(): number {
+  return availableParallelism();
+}
 
 type Untold<T> = Omit<T, "type" | "task">;
 
@@ -33,18 +40,33 @@ export class RestoreThreads {
   readonly #waiting = new Map<number, Waiting>();
   readonly #queue: (() => void)[] = [];
   readonly #idle: (() => void)[] = [];
+  /** Workers that have the keys. */
+  readonly #told = new Set<number>();
+  #keys: RepositoryKeys | undefined;
+  #closed: Promise<void> | undefined;
   #failed = false;
   #tasks = 0;
 
-  constructor(keys: RepositoryKeys, count: number) {
-    const workerData: RestoreWorkerData = { keys };
-    this.#busy = new Array<number>(count).fill(0);
+  /** `count`: at most so many; each starts when it is needed, or told to. */
+  constructor(count = threadsDefault()) {
+    this.#busy = new Array<number>(Math.max(1, count)).fill(0);
     this.#pool = new WorkerPool({
       module: new URL("../workers/restore-worker.js", import.meta.url),
-      workerData,
+      workerData: undefined,
       onMessage: (answer: FromRestoreWorker) => this.#settle(answer),
       onFailure: () => this.#fail(),
     });
+  }
+
+  /** Lets that many load while there is nothing for them to do. */
+  start(count = this.count): void {
+    for (let worker = 0; worker < Math.min(count, this.count); worker++) this.#pool.start(worker);
+  }
+
+  /** Comes before the first task. */
+  useKeys(keys: RepositoryKeys): this {
+    this.#keys = keys;
+    return this;
   }
 
   get count(): number {
@@ -66,7 +88,12 @@ export class RestoreThreads {
   }
 
   /** Waits for what is under way: a thread that is torn out of a native call takes all with it. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     while (this.#waiting.size > 0 && !this.#failed) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
@@ -74,15 +101,23 @@ export class RestoreThreads {
   }
 
   async #run(
-    task: DistributiveOmit<ToRestoreWorker, "task">,
+    task: DistributiveOmit<RestoreTask, "task">,
     transfer: ArrayBuffer[],
   ): Promise<FromRestoreWorker> {
     const worker = await this.#take();
+    this.#tell(worker);
     return new Promise((resolve, reject) => {
       const number = this.#tasks++;
       this.#waiting.set(number, { resolve, reject, worker });
-      this.#pool.send(worker, { ...task, task: number } as ToRestoreWorker, transfer);
+      this.#pool.send(worker, { ...task, task: number } as RestoreTask, transfer);
     });
+  }
+
+  #tell(worker: number): void {
+    if (this.#told.has(worker)) return;
+    invariant(this.#keys !== undefined, "keys come before tasks");
+    this.#told.add(worker);
+    this.#pool.send(worker, { type: "keys", keys: this.#keys });
   }
 
   /** The least busy worker, when it has room. */

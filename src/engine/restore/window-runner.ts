@@ -3,7 +3,6 @@
  * single worker could not: files that span tasks, further names, folders. Two windows are under way
  * at a time, and are finished in their order, so that a folder is left only after its content.
  */
-import { availableParallelism } from "node:os";
 import { BoundedPool } from "../../base/pool.ts";
 import { pathFromKey } from "../../base/raw-path.ts";
 import type { BlobReader } from "../../repo/blob-reader.ts";
@@ -27,10 +26,6 @@ const windowsAtOnce = 2;
 const fetchedBytesMax = 24 * 1024 * 1024;
 /** Files without content in one task. */
 const emptyFilesMax = 512;
-
-export function threadsDefault(): number {
-  return availableParallelism();
-}
 
 /** Ranges that are read, or worked on: two with each worker, and the next ones. */
 export function rangesAtOnce(threads: number): number {

@@ -12,7 +12,9 @@ import type { PackHeader } from "../../repo/format/pack-header.ts";
 import type { TargetFault } from "../../sources/target/target-faults.ts";
 import type { FileColumns } from "./file-columns.ts";
 
-export interface RestoreWorkerData {
+/** Comes once, before any task: a worker may load before the repository is open. */
+export interface UseKeys {
+  readonly type: "keys";
   readonly keys: RepositoryKeys;
 }
 
@@ -93,7 +95,8 @@ export interface CompareFile {
   readonly ids: Uint8Array;
 }
 
-export type ToRestoreWorker = WriteTask | OpenTask | CompareTask;
+export type RestoreTask = WriteTask | OpenTask | CompareTask;
+export type ToRestoreWorker = RestoreTask | UseKeys;
 
 export interface FileFault extends TargetFault {
   /** Ordinal of the file in its task. */

@@ -1,16 +1,30 @@
 /** A restore worker thread: does one task after the other, synchronously. */
-import { workerData } from "node:worker_threads";
+import { invariant } from "../../base/errors.ts";
+import type { RepositoryKeys } from "../../repo/crypto/keys.ts";
 import { BatchOpener } from "./batch-opener.ts";
 import { runCompareTask } from "./restore-compare.ts";
 import { runOpenTask } from "./restore-open.ts";
-import type { FromRestoreWorker, RestoreWorkerData, ToRestoreWorker } from "./restore-protocol.ts";
+import type { FromRestoreWorker, RestoreTask, ToRestoreWorker } from "./restore-protocol.ts";
 import { runWriteTask } from "./restore-writer.ts";
-import { takeTasks } from "./task-port.ts";
+import { type TaskPort, takeTasks } from "./task-port.ts";
 
-const { keys } = workerData as RestoreWorkerData;
-const opener = new BatchOpener(keys);
+let known: { readonly keys: RepositoryKeys; readonly opener: BatchOpener } | undefined;
 
-takeTasks<ToRestoreWorker, FromRestoreWorker>((task, port) => {
+takeTasks<ToRestoreWorker, FromRestoreWorker>((message, port) => {
+  if (message.type === "keys") {
+    known = { keys: message.keys, opener: new BatchOpener(message.keys) };
+    return;
+  }
+  invariant(known !== undefined, "keys come before tasks");
+  runTask(message, known.keys, known.opener, port);
+});
+
+function runTask(
+  task: RestoreTask,
+  keys: RepositoryKeys,
+  opener: BatchOpener,
+  port: TaskPort<FromRestoreWorker>,
+): void {
   switch (task.type) {
     case "write": {
       const written = runWriteTask(opener, task);
@@ -29,4 +43,4 @@ takeTasks<ToRestoreWorker, FromRestoreWorker>((task, port) => {
       port.send(runCompareTask(keys, task));
       break;
   }
-});
+}
