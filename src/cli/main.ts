@@ -4,6 +4,8 @@ import { processSystem } from "./context.ts";
 import { reportCrash, runCli } from "./run-cli.ts";
 import { watchSignals } from "./signals.ts";
 
+// The AWS SDK would tell users of Node 20 what only concerns whoever raises its version.
+process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
 const watch = watchSignals((text) => {
   if (process.stderr.isTTY) process.stderr.write(text);
 });

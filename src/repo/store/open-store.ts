@@ -5,18 +5,27 @@
  */
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Clock } from "../../base/clock.ts";
 import { VarveError } from "../../base/errors.ts";
 import { LocalStore, type LocalStoreOptions } from "./local-store.ts";
+import { parseS3Url } from "./s3/s3-location.ts";
+import { S3Store } from "./s3/s3-store.ts";
 import type { Store } from "./store.ts";
 
 /** `create`: the folder may be made at the first put (only `init` and copies want that). */
-export type OpenStoreOptions = Pick<LocalStoreOptions, "create" | "random">;
+export interface OpenStoreOptions extends Pick<LocalStoreOptions, "create" | "random"> {
+  readonly clock?: Clock;
+}
 
 type Opener = (url: string, options: OpenStoreOptions) => Store;
 
 const openers: Readonly<Record<string, Opener>> = {
   file: (url, options) => new LocalStore(pathOfFileUrl(url), options),
-  s3: notYet,
+  s3: (url, { clock, random }) =>
+    new S3Store(parseS3Url(url), {
+      ...(clock === undefined ? {} : { clock }),
+      ...(random === undefined ? {} : { random }),
+    }),
   sftp: notYet,
   rclone: notYet,
 };

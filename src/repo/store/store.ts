@@ -91,6 +91,9 @@ export interface Store {
   /** Removes the object; absent is fine. Durable when it resolves. */
   delete(name: string, options?: StoreCallOptions): Promise<void>;
 
+  /** For stores that remove many at a lower price: as if `delete` were called for each. */
+  deleteMany?(names: readonly string[], options?: StoreCallOptions): Promise<void>;
+
   /**
    * For stores that write under temporary names first: removes what crashed puts left, when it is
    * older than `olderThanMs`; gives their number.

@@ -25,7 +25,7 @@ test("paths and file URLs are folders, by their absolute path", () => {
 });
 
 test("other schemes are refused, with what to do", () => {
-  for (const url of ["s3://bucket/a", "sftp://host/a", "rclone:remote:a", "S3://bucket"]) {
+  for (const url of ["sftp://host/a", "rclone:remote:a", "SFTP://host"]) {
     assert.throws(() => openStore(url), /not in this version/, url);
     assert.throws(() => openStore(url), coded("usage"), url);
   }
@@ -38,6 +38,10 @@ test("other schemes are refused, with what to do", () => {
 test("no password in a URL reaches the message", () => {
   for (const url of [
     "s3://key:geheim@bucket/a",
+    "s3://bucket/a?secret=geheim",
+    "s3://bucket/a?endpoint=https://key:geheim@host",
+    "s3://bucket/a?region=geheim%20",
+    "s3://geheim@/a",
     "https://user:geheim@host/a",
     "file://geheim@h/",
   ]) {
