@@ -2,8 +2,10 @@
  * Walks a snapshot's catalog and finds what of it cannot be restored. Nodes are read and held
  * against their parents. A subtree that was found whole is passed over wherever it comes again; one
  * that is hurt is walked for each snapshot, so that its paths are known.
+ *
+ * Leaves are scanned (format/leaf-scan.ts); only one that is not right is decoded, and gone through
+ * entry by entry.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BlobId } from "../../base/ids.ts";
 import { type CatalogKey, pathFromKey } from "../../base/raw-path.ts";
 import { FolderTrail } from "../../repo/catalog/folder-trail.ts";
@@ -15,6 +17,7 @@ import {
   type NodeRef,
 } from "../../repo/catalog/node-reader.ts";
 import type { InnerNode } from "../../repo/format/catalog-node.ts";
+import { LeafScan } from "../../repo/format/leaf-scan.ts";
 import { snapshotObject } from "../../repo/format/object-names.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import type { SnapshotRecord } from "../../repo/snapshot-list.ts";
@@ -32,6 +35,8 @@ const turnNodes = 8;
 interface Child {
   readonly ref: NodeRef;
   readonly looked: Looked;
+  /** Of a leaf, instead of `node`: it may never have to be decoded. */
+  leaf?: Uint8Array;
   node?: Leaf | InnerNode | undefined;
   damage?: NodeDamage;
 }
@@ -66,7 +71,7 @@ class CatalogWalk {
   readonly #signal: AbortSignal | undefined;
   readonly #nodes: NodeReader;
   readonly #contents: ContentCheck;
-  readonly #trail = new FolderTrail();
+  readonly #scan = new LeafScan();
   /** The last key that was looked at, when nothing was passed over since. */
   #walkedTo = "";
 
@@ -130,7 +135,7 @@ class CatalogWalk {
       for (const [i, child] of batch.entries()) {
         if (!(await this.#child(child))) isWhole = false;
         // Nothing of this waits for anything: who reads packs meanwhile would starve.
-        if (i % turnNodes === 0) await nextTurn();
+        if (i % turnNodes === 0) await new Promise((resolve) => setImmediate(resolve));
       }
       if (isLast) return isWhole;
     }
@@ -147,18 +152,44 @@ class CatalogWalk {
       children.push(child);
       if (looked.cause === undefined) wanted.push(child);
     }
-    const nodes = await this.#nodes.nodes(
+    if (!(await this.#readLeaves(wanted))) await this.#decode(this.#nodes, wanted);
+    return children;
+  }
+
+  /** Their bytes as they are; false when they are no leaves, or one of them cannot be read. */
+  async #readLeaves(wanted: readonly Child[]): Promise<boolean> {
+    if (wanted.some(({ ref }) => ref.level > 0)) return false;
+    const ids = wanted.map(({ ref }) => ref.id);
+    const read = await attempt(() => this.#causes.blobs.readMany(BlobKind.catalog, ids));
+    if (read.error !== undefined) return false;
+    for (const [i, child] of wanted.entries()) {
+      const bytes = read.value[i];
+      if (bytes !== undefined) child.leaf = bytes;
+    }
+    return true;
+  }
+
+  async #decode(nodes: NodeReader, wanted: readonly Child[]): Promise<void> {
+    const decoded = await nodes.nodes(
       wanted.map(({ ref }) => ref),
       (damage) => {
         const child = wanted.find(({ ref }) => ref.after === damage.after);
         if (child !== undefined) child.damage = damage;
       },
     );
-    for (const [i, child] of wanted.entries()) child.node = nodes[i];
-    return children;
+    for (const [i, child] of wanted.entries()) child.node = decoded[i];
   }
 
-  async #child({ ref, looked, node, damage }: Child): Promise<boolean> {
+  async #child(child: Child): Promise<boolean> {
+    const { ref, looked, leaf } = child;
+    if (leaf !== undefined) {
+      if (this.#isLeafRight(leaf, ref)) {
+        this.#causes.addWhole(looked);
+        return true;
+      }
+      await this.#decode(new NodeReader({ readNode: async () => leaf }, ref.id), [child]);
+    }
+    const { node, damage } = child;
     if (looked.cause !== undefined) return this.lose(looked.cause, ref);
     if (damage !== undefined) {
       return this.lose(this.#causes.unreadable(damage.id, damage.error), ref);
@@ -173,19 +204,41 @@ class CatalogWalk {
     return this.#leaf(node, ref.after);
   }
 
+  #isLeafRight(leaf: Uint8Array, ref: NodeRef): boolean {
+    const isNext = this.#walkedTo === ref.after;
+    let isSound = true;
+    const onItem = (depth: number, at: number, length: number) => {
+      isSound = isSound && this.#contents.isSound(depth, leaf, at, length);
+    };
+    const scan = () => this.#scan.isRight(leaf, ref, isNext, onItem) && isSound;
+    const before = this.#scan.folders;
+    const isRight = this.#causes.inOneView(scan);
+    if (isRight) this.#walkedTo = ref.lastKey;
+    else this.#scan.resume(before);
+    return isRight;
+  }
+
   async #leaf(leaf: Leaf, after: string): Promise<boolean> {
     const { entries } = leaf;
     const first = entries[0];
     if (first === undefined) return true;
+    const trail = new FolderTrail();
     // What was passed over may have held the folders that these lie in.
-    if (this.#walkedTo !== after) this.#trail.assumeAbove(first.key);
+    if (this.#walkedTo !== after) trail.assumeAbove(first.key);
+    else trail.resume(this.#scan.folders.map((length) => after.slice(0, length)));
+    const isWhole = await this.#entries(leaf, trail);
     this.#walkedTo = entries.at(-1)?.key ?? "";
+    this.#scan.resume(trail.folders.map(({ length }) => length));
+    return isWhole;
+  }
+
+  async #entries(leaf: Leaf, trail: FolderTrail): Promise<boolean> {
     let isWhole = true;
-    for (const entry of entries) {
+    for (const entry of leaf.entries) {
       const { content } = entry;
       let causes = content === undefined ? undefined : this.#contents.causesOf(content);
       if (causes instanceof Promise) causes = await causes;
-      if (!this.#trail.step(entry)) causes = this.#addMisplaced(leaf, causes);
+      if (!trail.step(entry)) causes = this.#addMisplaced(leaf, causes);
       if (causes === undefined) continue;
       isWhole = false;
       const hurt = { snapshot: this.#record.id, path: pathFromKey(entry.key), entries: 1 };

@@ -4,7 +4,7 @@
  */
 import type { Content, ContentItem } from "../../base/entry.ts";
 import { VarveError } from "../../base/errors.ts";
-import { type BlobId, toHex } from "../../base/ids.ts";
+import { type BlobId, idBytes, toHex } from "../../base/ids.ts";
 import { decodeList } from "../../repo/format/content-list.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import type { BlobCauses, Causes, Looked } from "./blob-causes.ts";
@@ -32,6 +32,17 @@ export class ContentCheck {
   /** Undefined when the content is there. A promise only where something has to be read. */
   causesOf(content: Content): Causes | undefined | Promise<Causes | undefined> {
     return content.depth === 0 ? this.#chunks(content.items) : this.#lists(content);
+  }
+
+  /**
+   * Whether this item of a content is there, as far as that is known without reading: of a list,
+   * that it was found whole. Its id begins at `at`.
+   */
+  isSound(depth: number, bytes: Uint8Array, at: number, length: number): boolean {
+    if (depth === 0 && this.#causes.sound.has(bytes, length, at)) return true;
+    const id: BlobId = bytes.subarray(at, at + idBytes);
+    if (depth === 0) return this.#chunk(id, length) === undefined;
+    return this.#causes.isWhole(this.#causes.look(BlobKind.list, id));
   }
 
   #chunks(items: readonly ContentItem[]): Causes | undefined {

@@ -8,6 +8,16 @@ import { type Entry, EntryType } from "../../base/entry.ts";
 export class FolderTrail {
   #folders: string[] = [];
 
+  /** Those above the entry that came last, and it itself if it is one; outermost first. */
+  get folders(): readonly string[] {
+    return this.#folders;
+  }
+
+  /** Goes on where another walk had come to. */
+  resume(folders: readonly string[]): void {
+    this.#folders = [...folders];
+  }
+
   /** Takes the entry in; false when its parent is not a folder that came before. */
   step(entry: Pick<Entry, "key" | "type">): boolean {
     const { key } = entry;

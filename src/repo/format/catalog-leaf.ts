@@ -12,7 +12,7 @@ import { type Entry, EntryType, type StoredEntry, type Xattr } from "../../base/
 import { invariant, VarveError } from "../../base/errors.ts";
 import { displayPath, pathFromKey } from "../../base/raw-path.ts";
 import { KeyDecoder, KeyEncoder } from "./catalog-keys.ts";
-import { skipItems, writeItems } from "./content-items.ts";
+import { type OnItem, skipItems, writeItems } from "./content-items.ts";
 import { inlineItemsMax } from "./content-list.ts";
 import { LeafEntry, type Owner } from "./leaf-entry.ts";
 
@@ -26,9 +26,9 @@ export const xattrsBytesMax = 8 * 1024 * 1024;
 
 export const leafTag = 1;
 export const nodeVersion = 1;
-const flagXattrs = 1;
-const flagHardLink = 2;
-const numberMax = 0xffff_ffff;
+export const flagXattrs = 1;
+export const flagHardLink = 2;
+export const numberMax = 0xffff_ffff;
 const ownersMax = leafEntriesMax;
 
 const noOwner: Owner & { readonly number: number } = {
@@ -234,7 +234,8 @@ export function decodeLeaf(bytes: Uint8Array, reader: ByteReader): LeafContent {
   return { entries, bytes: sum };
 }
 
-function readOwners(reader: ByteReader): Owner[] {
+/** The table before the entries; no owner comes twice. */
+export function readOwners(reader: ByteReader): Owner[] {
   const count = reader.varint(ownersMax);
   const owners: Owner[] = [];
   const seen = new Set<string>();
@@ -251,9 +252,10 @@ function readOwners(reader: ByteReader): Owner[] {
   return owners;
 }
 
-function skipBody(reader: ByteReader, type: number, size: number): void {
+/** Checks what is an entry's own by its type, and steps over it. */
+export function skipBody(reader: ByteReader, type: number, size: number, onItem?: OnItem): void {
   if (type === EntryType.file) {
-    const { bytes } = skipItems(reader, inlineItemsMax);
+    const { bytes } = skipItems(reader, inlineItemsMax, onItem);
     if (bytes !== size) throw reader.damaged("a file's content is not as long as the file");
   } else if (type === EntryType.symlink) {
     const target = reader.latin1(reader.varint(linkTargetBytesMax));
@@ -264,7 +266,8 @@ function skipBody(reader: ByteReader, type: number, size: number): void {
   }
 }
 
-function skipXattrs(reader: ByteReader): void {
+/** Checks attributes and steps over them. */
+export function skipXattrs(reader: ByteReader): void {
   const count = reader.varint(xattrsMax);
   if (count === 0) throw reader.damaged("its attributes are none");
   let previous = "";

@@ -38,8 +38,11 @@ export interface ItemsSummary {
   readonly bytes: number;
 }
 
+/** Told of each item that is no hole: how deep the list is, where its id begins, its length. */
+export type OnItem = (depth: number, at: number, length: number) => void;
+
 /** Checks items and steps over them. */
-export function skipItems(reader: ByteReader, countMax: number): ItemsSummary {
+export function skipItems(reader: ByteReader, countMax: number, onItem?: OnItem): ItemsSummary {
   const depth = reader.u8();
   if (depth > listDepthMax) throw reader.damaged("lists are nested too deeply");
   const count = reader.varint(countMax);
@@ -54,7 +57,9 @@ export function skipItems(reader: ByteReader, countMax: number): ItemsSummary {
       if (depth > 0 || afterHole) throw reader.damaged("a hole is out of place");
     } else {
       if (depth === 0 && length > chunkBytesMax) throw reader.damaged("a chunk is too long");
+      const at = reader.offset;
       reader.skip(idBytes);
+      onItem?.(depth, at, length);
     }
     afterHole = hole;
     bytes += length;
