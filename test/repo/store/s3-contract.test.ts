@@ -1,14 +1,37 @@
-import { parseS3Url } from "../../../src/repo/store/s3/s3-location.ts";
-import { S3Store } from "../../../src/repo/store/s3/s3-store.ts";
+/** The suite of all stores, unchanged, on the small server and on Ceph. */
+import { after, before, describe, test } from "node:test";
+import { type Ceph, cephMissing, cephRoot, startCeph } from "../../helpers/s3-ceph.ts";
+import { makeBucket, s3Store, useCredentials } from "../../helpers/s3-place.ts";
 import { SmallS3 } from "../../helpers/s3-server.ts";
 import { storeContract } from "../../helpers/store-contract.ts";
 
-process.env["AWS_ACCESS_KEY_ID"] = "test";
-process.env["AWS_SECRET_ACCESS_KEY"] = "testsecret";
+useCredentials();
 
 storeContract("an S3 store on the small server", async () => {
   const server = await SmallS3.start({ pageMax: 7 });
   server.bucket("varve-test");
-  const location = parseS3Url(`s3://varve-test/a/b?endpoint=${server.endpoint}&retry-seconds=2`);
-  return { store: new S3Store(location), remove: () => server.stop() };
+  const store = s3Store(`s3://varve-test/a/b?endpoint=${server.endpoint}&retry-seconds=2`);
+  return { store, remove: () => server.stop() };
+});
+
+const root = cephRoot();
+const missing = root === undefined ? cephMissing : false;
+describe("Ceph", { skip: missing }, () => {
+  let ceph: Ceph;
+  let count = 0;
+  before(async () => {
+    ceph = await startCeph(root ?? "");
+    await makeBucket(ceph, "varve-test");
+  });
+  after(() => ceph.stop());
+  const place = (endpoint: string) =>
+    s3Store(`s3://varve-test/${count++}?endpoint=${endpoint}&retry-seconds=20`);
+
+  storeContract("an S3 store on Ceph", () => ({ store: place(ceph.endpoint) }));
+  storeContract("an S3 store on Ceph over TLS", () => ({
+    store: place(`${ceph.tlsEndpoint}&ca=${ceph.ca}`),
+  }));
+});
+test("which servers the suite ran on", (t) => {
+  t.diagnostic(missing === false ? "S3: the small server, and Ceph" : `S3: ${missing}`);
 });
