@@ -263,7 +263,7 @@ class RepositoryCheck {
     for (const { info, message } of this.#view.faults) {
       if (this.#repo.index.counts(info.packNo)) damage.add("pack", packObject(info.pack), message);
     }
-    for (const [pack, message] of this.#orphanFaults) {
+    for (const [pack, message] of [...this.#orphanFaults].sort()) {
       damage.add("pack", packObject(packId(pack)), message);
     }
   }

@@ -24,9 +24,13 @@ export class PackFaults {
     return this.#sizes.size + this.#contents.size;
   }
 
-  /** One fault a pack; of another size is worse than of other content. */
+  /**
+   * One fault a pack; of another size is worse than of other content. In the order of names: in
+   * which order they were found depends on which thread was done first.
+   */
   [Symbol.iterator](): Iterator<PackFault> {
-    return new Map<number, PackFault>([...this.#contents, ...this.#sizes]).values();
+    const faults = [...new Map<number, PackFault>([...this.#contents, ...this.#sizes]).values()];
+    return faults.sort((a, b) => (a.info.pack < b.info.pack ? -1 : 1)).values();
   }
 
   /** Whether bytes were found to be wrong. */
