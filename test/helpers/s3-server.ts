@@ -32,6 +32,10 @@ export interface SeenRequest {
 export interface S3ServerOptions {
   readonly users?: Readonly<Record<string, S3User>>;
   readonly pageMax?: number;
+  /** 0 or left out: one that nobody uses. */
+  readonly port?: number;
+  /** What another server has left. */
+  readonly buckets?: Map<string, Bucket>;
   /** Key and certificate: https. */
   readonly tls?: { readonly key: string; readonly cert: string };
   readonly nowMs?: () => number;
@@ -46,16 +50,18 @@ const keptHeaders = new RegExp(
 const storageClasses = new Set(["STANDARD", "STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "GLACIER"]);
 
 export class SmallS3 {
-  readonly buckets = new Map<string, Bucket>();
+  readonly buckets: Map<string, Bucket>;
   readonly users: Readonly<Record<string, S3User>>;
   /** Method and key of each request that was answered, "PUT packs/…". */
   readonly log: string[] = [];
   before: Before | undefined;
+  #port = 0;
   readonly #options: S3ServerOptions;
   readonly #server: Server;
 
   private constructor(options: S3ServerOptions) {
     this.#options = options;
+    this.buckets = options.buckets ?? new Map();
     this.users = options.users ?? { test: { secret: "testsecret" } };
     const handle = (request: IncomingMessage, response: ServerResponse) => {
       void this.#handle(request, response);
@@ -66,12 +72,14 @@ export class SmallS3 {
 
   static async start(options: S3ServerOptions = {}): Promise<SmallS3> {
     const server = new SmallS3(options);
-    await new Promise<void>((resolve) => server.#server.listen(0, "127.0.0.1", resolve));
+    const { port = 0 } = options;
+    await new Promise<void>((resolve) => server.#server.listen(port, "127.0.0.1", resolve));
+    server.#port = (server.#server.address() as AddressInfo).port;
     return server;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#port;
   }
 
   get endpoint(): string {

@@ -15,8 +15,8 @@ storeContract("an S3 store on the small server", async () => {
 });
 
 const root = cephRoot();
-const missing = root === undefined ? cephMissing : false;
-describe("Ceph", { skip: missing }, () => {
+const missingReason = root === undefined ? cephMissing : false;
+describe("Ceph", { skip: missingReason }, () => {
   let ceph: Ceph;
   let count = 0;
   before(async () => {
@@ -33,5 +33,5 @@ describe("Ceph", { skip: missing }, () => {
   }));
 });
 test("which servers the suite ran on", (t) => {
-  t.diagnostic(missing === false ? "S3: the small server, and Ceph" : `S3: ${missing}`);
+  t.diagnostic(missingReason === false ? "S3: the small server, and Ceph" : `S3: ${missingReason}`);
 });
