@@ -4,11 +4,14 @@ import { test } from "node:test";
 import type { PackId } from "../../src/base/ids.ts";
 import { VerifiedPacks } from "../../src/engine/check/verified-packs.ts";
 import { checkRepository } from "../../src/engine/check.ts";
+import { withBlobWriter } from "../../src/repo/blob-writer.ts";
 import { packObject } from "../../src/repo/format/object-names.ts";
+import { BlobKind } from "../../src/repo/format/pack-table.ts";
 import type { Repository } from "../../src/repo/repository.ts";
+import { Session } from "../../src/repo/session.ts";
 import { MemoryStore } from "../../src/repo/store/memory-store.ts";
 import { buryPacks } from "../../src/repo/tombstones.ts";
-import { damageBlobs, storePack } from "../helpers/pack-copies.ts";
+import { damageBlobs, idOf, storePack } from "../helpers/pack-copies.ts";
 import { noise, storeTree } from "../helpers/small-repository.ts";
 import { makeRepository, reopenRepository, withFolder } from "../helpers/test-repository.ts";
 
@@ -54,6 +57,23 @@ async function withPacks(
 test("what stands on a base of another pack is remembered once both were found right", async () => {
   await withPacks(async (_repo, _store, _packs, check) => {
     assert.deepEqual(await check(), { isClean: true, isRemembered: [true, true] });
+  });
+});
+
+test("worker threads find what stands on a base, and is not what its id says", async () => {
+  await withPacks(async (repo, _store, _packs, check) => {
+    // So much is not read without threads.
+    for (const seed of [70, 71, 72]) await storePack(repo, [{ plaintext: noise(3_000_000, seed) }]);
+    assert.deepEqual(await check(), { isClean: true, isRemembered: [true, true] });
+    const session = await Session.begin(repo, "test");
+    const sealer = repo.newSealer();
+    const text = Buffer.from("some text that compresses ".repeat(50));
+    const wrong = { id: idOf(repo, base), plaintext: noise(20_000, 1).reverse() };
+    sealer.append(BlobKind.data, idOf(repo, changed[0] ?? ""), text, wrong);
+    const finished = sealer.finish();
+    await withBlobWriter(repo, session, (writer) => writer.addPack(finished));
+    await session.end();
+    assert.deepEqual(await check(), { isClean: false, isRemembered: [true, true] });
   });
 });
 
