@@ -99,6 +99,8 @@ export class SmallS3 {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const now = this.#options.nowMs?.();
+    if (now !== undefined) response.setHeader("date", new Date(now).toUTCString());
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);

@@ -15,12 +15,13 @@ export async function deleteKeys(
   name: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const left: string[] = [];
   for (let at = 0; at < keys.length; at += keysMax) {
-    const left = await deleteBatch(place, keys.slice(at, at + keysMax), name, signal);
-    for (let one = 0; one < left.length; one += atOnce) {
-      const some = left.slice(one, one + atOnce);
-      await Promise.all(some.map((key) => deleteKey(place, key, name, signal)));
-    }
+    left.push(...(await deleteBatch(place, keys.slice(at, at + keysMax), name, signal)));
+  }
+  for (let at = 0; at < left.length; at += atOnce) {
+    const some = left.slice(at, at + atOnce);
+    await Promise.all(some.map((key) => deleteKey(place, key, name, signal)));
   }
 }
 
