@@ -24,7 +24,7 @@ import type { VerifiedPacks } from "./verified-packs.ts";
 const inFlightBytesMax = 160 * 1024 * 1024;
 const packsAhead = 1;
 /** Packs whose blobs on bases of other packs are looked at, at once; others wait in the pool. */
-const onBasesMax = 1;
+const onBasesMax = 2;
 /** Packs are smaller by far, unless the repository was made with large ones. */
 const packMemoryBytesMax = 64 * 1024 * 1024;
 /** So little is verified sooner than threads have started. */
