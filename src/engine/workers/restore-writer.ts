@@ -5,15 +5,9 @@
  */
 import { statFd } from "../../sources/linux/write-calls.ts";
 import { EarlyWriting } from "../../sources/target/early-writing.ts";
+import { NewFiles } from "../../sources/target/new-files.ts";
 import { faultOf, type TargetFault } from "../../sources/target/target-faults.ts";
-import {
-  completeFile,
-  discardFile,
-  NewFiles,
-  type TargetFile,
-  writeAt,
-  writeSparseAt,
-} from "../../sources/target/target-file.ts";
+import { type TargetFile, writeAt, writeSparseAt } from "../../sources/target/target-file.ts";
 import type { BatchOpener } from "./batch-opener.ts";
 import { decodeFiles } from "./file-columns.ts";
 import {
@@ -131,7 +125,7 @@ class TaskWriter {
       const target = this.#files[file];
       this.#fds[file] = done;
       this.#early.end();
-      if (target !== undefined && fd >= 0) discardFile(fd, target);
+      if (target !== undefined && fd >= 0) this.#newFiles.discard(fd, target);
     }
   }
 
@@ -142,8 +136,7 @@ class TaskWriter {
     // From here on the descriptor is no longer ours, whatever happens.
     this.#fds[file] = done;
     try {
-      const has = this.#newFiles.given(target);
-      for (const fault of completeFile(fd, target, has)) this.#give(file, fault, false);
+      for (const fault of this.#newFiles.complete(fd, target)) this.#give(file, fault, false);
     } catch (error) {
       this.#inodes[file] = 0n;
       throw error;

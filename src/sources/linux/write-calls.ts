@@ -6,15 +6,18 @@
  * component. Failures are SystemErrors ("ENOENT: openat 'name'"). Descriptors are numbers that
  * node:fs takes too, and they belong to the process: any thread may use them.
  */
-import { cString, cStringCopy, lastSystemError, libc } from "./libc.ts";
+import { AT_FDCWD, cString, cStringCopy, lastSystemError, libc } from "./libc.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_REMOVEDIR = 0x200;
+const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
 
 /** Flags that node:fs lacks or that differ between machines. */
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
+/** With O_DIRECTORY; older kernels then say EISDIR, file systems without it EOPNOTSUPP. */
+export const O_TMPFILE = 0o20000000;
 
 // Declared without "..." although openat is variadic in C: on Linux both conventions pass a
 // fourth integer in the same place.
@@ -84,6 +87,23 @@ export function linkAt(oldFolder: number, oldName: string, folder: number, name:
   if (rawLinkat(oldFolder, old, folder, cString(name), 0) !== 0) {
     throw lastSystemError("linkat", name);
   }
+}
+
+/** Older kernels let only the privileged link a descriptor; the others need /proc for it. */
+let linksByPath = false;
+
+/** Gives a name to an open file, which may have none yet. Replaces nothing. */
+export function linkFd(fd: number, folder: number, name: string): void {
+  if (!linksByPath) {
+    if (rawLinkat(fd, cStringSecond(""), folder, cString(name), AT_EMPTY_PATH) === 0) return;
+    const error = lastSystemError("linkat", name);
+    if (error.code !== "ENOENT") throw error;
+  }
+  const path = cStringSecond(procPath(fd));
+  if (rawLinkat(AT_FDCWD, path, folder, cString(name), AT_SYMLINK_FOLLOW) !== 0) {
+    throw lastSystemError("linkat", name);
+  }
+  linksByPath = true;
 }
 
 export function fifoAt(folder: number, name: string, mode: number): void {

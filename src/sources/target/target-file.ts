@@ -9,7 +9,6 @@ import {
   openAt,
   removeXattrFd,
   renameAt,
-  statFd,
   unlinkAt,
 } from "../linux/write-calls.ts";
 import { applyToFd, type GivenAttributes, type TargetAttributes } from "./target-attributes.ts";
@@ -51,52 +50,6 @@ export function createFile(file: TargetFile, mode = ownerOnly): number {
     }
   }
   return fd;
-}
-
-const setIdsAndSticky = 0o7000;
-
-/**
- * Makes files that need not be given what they are born with. Into a new folder nobody else can
- * come, so files are made there with their final mode. The first of each mode is looked at: what
- * the system made of the mode (umask) and whom it gave the file to (setgid of the folder, mount
- * options, file systems that know no owners) is the same for all others in the folder.
- *
- * For one task at a time, while its folders stay open: descriptors are what tells folders apart.
- */
-export class NewFiles {
-  #folder = -1;
-  readonly #given = new Map<number, GivenAttributes>();
-
-  /** As `createFile`. */
-  create(file: TargetFile): number {
-    if (!isBornWhole(file)) return createFile(file);
-    const fd = createFile(file, file.mode);
-    if (this.#folder !== file.folder) this.#given.clear();
-    this.#folder = file.folder;
-    if (!this.#given.has(file.mode)) this.#look(fd, file);
-    return fd;
-  }
-
-  #look(fd: number, file: TargetFile): void {
-    try {
-      const { mode, uid, gid } = statFd(fd);
-      this.#given.set(file.mode, { mode: mode & 0o7777, uid, gid });
-    } catch (error) {
-      discardFile(fd, file);
-      throw error;
-    }
-  }
-
-  /** What a file that was made here has already; undefined when that is not known. */
-  given(file: TargetFile): GivenAttributes | undefined {
-    if (this.#folder !== file.folder || !isBornWhole(file)) return undefined;
-    return this.#given.get(file.mode);
-  }
-}
-
-/** A change of owner takes setuid and setgid away, and the attributes may need another mode. */
-function isBornWhole({ inNewFolder, mode, xattrs }: TargetFile): boolean {
-  return inNewFolder && (mode & setIdsAndSticky) === 0 && xattrs === undefined;
 }
 
 /** Why not more at once: docs/decisions/0024-writes-of-a-mebibyte.md. */
@@ -143,13 +96,20 @@ export function completeFile(fd: number, file: TargetFile, has?: GivenAttributes
     throw error;
   }
   closeFd(fd);
+  renameFile(file);
+  return faults;
+}
+
+type Names = Pick<TargetFile, "folder" | "name" | "temporaryName">;
+
+/** Gives a file its name; when that cannot be, its temporary one is gone as well. */
+export function renameFile({ folder, name, temporaryName }: Names): void {
   try {
-    renameAt(file.folder, file.temporaryName, file.folder, file.name);
+    renameAt(folder, temporaryName, folder, name);
   } catch (error) {
-    unlinkAt(file.folder, file.temporaryName);
+    unlinkAt(folder, temporaryName);
     throw error;
   }
-  return faults;
 }
 
 /** Closes and removes a file that will not be completed. */

@@ -4,13 +4,9 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { unchangedId } from "../../../src/sources/linux/write-calls.ts";
-import {
-  completeFile,
-  NewFiles,
-  type TargetFile,
-  writeAt,
-} from "../../../src/sources/target/target-file.ts";
+import { linkFd, openAt, unchangedId } from "../../../src/sources/linux/write-calls.ts";
+import { NewFiles } from "../../../src/sources/target/new-files.ts";
+import { type TargetFile, writeAt } from "../../../src/sources/target/target-file.ts";
 
 const needsRoot = os.userInfo().uid === 0 ? false : "reason: only root may give files away";
 let top: string;
@@ -65,7 +61,7 @@ function makeGiving(): void {
 function make(files: NewFiles, file: TargetFile): void {
   const fd = files.create(file);
   writeAt(fd, Buffer.from("abc"), 0);
-  assert.deepEqual(completeFile(fd, file, files.given(file)), []);
+  assert.deepEqual(files.complete(fd, file), []);
 }
 
 const modes = [0o644, 0o666, 0o400, 0o644, 0o777, 0o000, 0o4755, 0o2644, 0o1644, 0o666];
@@ -130,7 +126,7 @@ test("a file that is filled while others are made gets all it needs", { skip: ne
       const slow = fileOf(giving, "slow", owner);
       const fd = files.create(slow);
       make(files, fileOf(plain, "quick", owner));
-      assert.deepEqual(completeFile(fd, slow, files.given(slow)), []);
+      assert.deepEqual(files.complete(fd, slow), []);
     });
   });
   assert.equal(fs.statSync(path.join(top, "giving/slow")).gid, 0);
@@ -142,7 +138,72 @@ test("outside of new folders nobody but the owner may read what is not complete"
     const file = fileOf(folder, "file", { mode: 0o644, inNewFolder: false });
     const fd = files.create(file);
     assert.equal(fs.fstatSync(fd).mode & 0o7777, 0o600);
-    assert.deepEqual(completeFile(fd, file, files.given(file)), []);
+    assert.deepEqual(files.complete(fd, file), []);
     assert.equal(fs.statSync(path.join(top, "old/file")).mode & 0o7777, 0o644);
   });
+});
+
+/** The system's errors that file systems without O_TMPFILE, and old kernels, answer with. */
+function failing(code: string): () => never {
+  return () => {
+    throw Object.assign(new Error(code), { code });
+  };
+}
+
+test("what is not complete has no name where the system can do without", () => {
+  const files = new NewFiles();
+  inFolder("new", (folder) => {
+    const made = [0, 1, 2].map((n) => fileOf(folder, `file${n}`, {}));
+    const fds = made.map((file) => files.create(file));
+    assert.deepEqual(fs.readdirSync(path.join(top, "new")), [".temporary-file0"]);
+    files.discard(fds[1] as number, made[1] as TargetFile);
+    for (const n of [2, 0]) files.complete(fds[n] as number, made[n] as TargetFile);
+  });
+  assert.deepEqual(fs.readdirSync(path.join(top, "new")).sort(), ["file0", "file2"]);
+});
+
+for (const [what, calls] of [
+  ["a file system without nameless files", { open: failing("EOPNOTSUPP"), link: linkFd }],
+  ["a system that cannot link descriptors", { open: openAt, link: failing("ENOENT") }],
+] as const) {
+  test(`${what} gets the same files`, () => {
+    const files = new NewFiles(calls);
+    const fdsBefore = fs.readdirSync("/proc/self/fd").length;
+    inFolder("new", (folder) => {
+      for (const [n, mode] of modes.entries()) make(files, fileOf(folder, `file${n}`, { mode }));
+      const file = fileOf(folder, "discarded", {});
+      files.discard(files.create(file), file);
+    });
+    assert.equal(fs.readdirSync("/proc/self/fd").length, fdsBefore);
+    const names = modes.map((_, n) => `file${n}`);
+    assert.deepEqual(fs.readdirSync(path.join(top, "new")).sort(), names.sort());
+  });
+}
+
+test("what came into its place meanwhile is replaced", () => {
+  const files = new NewFiles();
+  inFolder("new", (folder) => {
+    for (const name of ["first", "second"]) {
+      const file = fileOf(folder, name, {});
+      const fd = files.create(file);
+      writeAt(fd, Buffer.from("abc"), 0);
+      fs.writeFileSync(path.join(top, "new", name), "intruder");
+      assert.deepEqual(files.complete(fd, file), []);
+      assert.equal(fs.readFileSync(path.join(top, "new", name), "utf8"), "abc");
+    }
+  });
+  assert.deepEqual(fs.readdirSync(path.join(top, "new")).sort(), ["first", "second"]);
+});
+
+test("where a folder stands in its place nothing else is left", () => {
+  const files = new NewFiles();
+  inFolder("new", (folder) => {
+    for (const name of ["first", "second"]) {
+      const file = fileOf(folder, name, {});
+      const fd = files.create(file);
+      fs.mkdirSync(path.join(top, "new", name));
+      assert.throws(() => files.complete(fd, file), /EISDIR/);
+    }
+  });
+  assert.deepEqual(fs.readdirSync(path.join(top, "new")).sort(), ["first", "second"]);
 });
