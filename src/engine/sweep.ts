@@ -150,16 +150,19 @@ class Sweep {
   async #remove(stored: StoredTombstone): Promise<void> {
     const { packs } = stored.tombstone;
     for (let at = 0; at < packs.length; at += deletesAtOnce) {
-      await Promise.all(packs.slice(at, at + deletesAtOnce).map((pack) => this.#delete(pack)));
+      await this.#deleteSome(packs.slice(at, at + deletesAtOnce));
     }
     await markSwept(this.#repo, stored);
   }
 
-  async #delete(pack: PackId): Promise<void> {
-    const size = await packSize(this.#repo, pack);
-    if (size === undefined) return;
-    await this.#repo.store.delete(packObject(pack));
-    this.#result.deletedPacks++;
-    this.#result.deletedBytes += size;
+  /** An earlier sweep may have deleted any of them. */
+  async #deleteSome(packs: readonly PackId[]): Promise<void> {
+    const { store } = this.#repo;
+    const sizes = await Promise.all(packs.map((pack) => packSize(this.#repo, pack)));
+    const names = packs.filter((_, at) => sizes[at] !== undefined).map(packObject);
+    if (store.deleteMany !== undefined) await store.deleteMany(names);
+    else await Promise.all(names.map((name) => store.delete(name)));
+    this.#result.deletedPacks += names.length;
+    for (const size of sizes) this.#result.deletedBytes += size ?? 0;
   }
 }
