@@ -80,6 +80,7 @@ Without --repo and VARVE_REPO, varve uses the repository in your data folder, wh
 
   varve init --repo /mnt/disk/backup        a repository elsewhere, with a password
   export VARVE_REPO=/mnt/disk/backup        spares --repo
+  varve help s3                             a repository in an object store
 
 The password or key comes from the first of these that is given: --password-file,
 --password-command, VARVE_PASSWORD_FILE, VARVE_PASSWORD_COMMAND, VARVE_PASSWORD; then, for the
@@ -91,6 +92,38 @@ A password is stretched (Argon2id), which takes half a second; a key file is ran
 once. Passwords are never taken from the command line, where others could see them.
 
 A local cache (~/.cache/varve, VARVE_CACHE_DIR) makes things fast. It may be deleted at any time.
+`;
+
+const s3 = `
+A repository may lie in a bucket of Amazon S3, or of whatever speaks as it does (Ceph, MinIO,
+Garage, R2, B2). The bucket has to be there; quote the location, since it holds ? and &.
+
+  export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
+  export VARVE_REPO='s3://bucket/path?region=eu-central-1'
+  export VARVE_REPO='s3://bucket/path?endpoint=https://minio.example:9000'
+
+Credentials come from where the AWS SDK looks for them: these variables, AWS_PROFILE and
+~/.aws, the role of the machine. They are never part of the location.
+
+  endpoint=URL           the server, where it is not Amazon's; https unless it begins with http://
+  region=NAME            of the bucket; otherwise from AWS_REGION or the profile
+  path-style=true|false  whether the bucket stands in the path; true where there is an endpoint
+  profile=NAME           credentials of this profile
+  ca=FILE                certificates (PEM) to trust besides the usual ones
+  storage-class=NAME     of packs; all else stays in STANDARD. A class that has to be brought
+                         back before it is read (GLACIER) is only for what is hardly read
+  sse=AES256|aws:kms     encryption by the server, with sse-kms-key-id=ID for a key of yours
+  object-lock=governance|compliance, object-lock-days=N
+                         nobody deletes what is stored before N days have passed
+  requests=N             at once; 16 without
+  limit-upload=RATE, limit-download=RATE
+                         bytes a second, all requests together: 500K, 2M
+  retry-seconds=N        how long a request is tried again; 900 without
+  stall-seconds=N        how long a connection may stand still; 60 without
+
+Credentials need to list the bucket, and to read and write below the path. prune and forget
+delete as well; snapshot never has to. A bucket may hold several repositories, each below a path
+of its own.
 `;
 
 const json = `
@@ -115,6 +148,7 @@ export const helpTopics: Readonly<Record<string, HelpTopic | undefined>> = {
   time: { title: "Times", text: time },
   retention: { title: "Retention", text: retention },
   repository: { title: "Repositories, passwords and keys", text: repository },
+  s3: { title: "Object stores: s3://", text: s3 },
   json: { title: "JSON", text: json },
   "exit-codes": { title: "Exit codes", text: exitCodes() },
 };

@@ -88,8 +88,8 @@ function gate(): [Promise<void>, () => void] {
 }
 
 test("bytes a second are kept to in both directions, without being taken for a stall", () =>
-  withStore("&limit-upload=200K&limit-download=200K&stall-seconds=1", async (store) => {
-    const data = patternBytes(400_000);
+  withStore("&limit-upload=50K&limit-download=50K&stall-seconds=1", async (store) => {
+    const data = patternBytes(100_000);
     const timed = async (work: () => Promise<unknown>) => {
       const start = performance.now();
       await work();
@@ -101,7 +101,7 @@ test("bytes a second are kept to in both directions, without being taken for a s
     assert.ok(down > 1500, `${down} ms down`);
     // Together they have what one has.
     const both = await timed(() =>
-      Promise.all([0, 1].map((at) => store.getRange("packs/aa/a", at * 200_000, 200_000))),
+      Promise.all([0, 1].map((at) => store.getRange("packs/aa/a", at * 50_000, 50_000))),
     );
     assert.ok(both > 1500, `${both} ms for two`);
   }));
