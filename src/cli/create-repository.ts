@@ -38,7 +38,7 @@ export async function createRepository(
       import("../chunker/profiles.ts"),
     ]);
   const { clock, random, host } = context.system;
-  const store = openStore(options.url, { create: true, random });
+  const store = await openStore(options.url, { create: true, clock, random });
   try {
     refuseForeignFolder(store.url);
     return await initRepository({
@@ -94,7 +94,7 @@ export function refuseForeignFolder(path: string): void {
 /** Whether a repository stands there already, before anybody is asked for a password. */
 export async function refuseExisting(context: CliContext, url: string): Promise<void> {
   const { openStore } = await import("../repo/store/open-store.ts");
-  const store = openStore(url, { random: context.system.random });
+  const store = await openStore(url, { random: context.system.random });
   try {
     refuseForeignFolder(store.url);
     await store.size(descriptionName);

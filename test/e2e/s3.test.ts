@@ -215,7 +215,7 @@ test("a repository in a folder does not pay for object stores", async () => {
     const trace = home.path("trace.mjs");
     const hook =
       "export async function resolve(name, context, next) {" +
-      ' if (/aws-sdk|s3-transport/.test(name)) throw new Error("loads " + name);' +
+      ' if (/aws-sdk|s3-store/.test(name)) throw new Error("loads " + name);' +
       " return next(name, context); }";
     const url = `data:text/javascript,${encodeURIComponent(hook)}`;
     fs.writeFileSync(trace, `import { register } from "node:module"; register("${url}");`);

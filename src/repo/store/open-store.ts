@@ -8,8 +8,6 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../../base/clock.ts";
 import { VarveError } from "../../base/errors.ts";
 import { LocalStore, type LocalStoreOptions } from "./local-store.ts";
-import { parseS3Url } from "./s3/s3-location.ts";
-import { S3Store } from "./s3/s3-store.ts";
 import type { Store } from "./store.ts";
 
 /** `create`: the folder may be made at the first put (only `init` and copies want that). */
@@ -17,15 +15,12 @@ export interface OpenStoreOptions extends Pick<LocalStoreOptions, "create" | "ra
   readonly clock?: Clock;
 }
 
-type Opener = (url: string, options: OpenStoreOptions) => Store;
+type Opener = (url: string, options: OpenStoreOptions) => Store | Promise<Store>;
 
 const openers: Readonly<Record<string, Opener>> = {
   file: (url, options) => new LocalStore(pathOfFileUrl(url), options),
-  s3: (url, { clock, random }) =>
-    new S3Store(parseS3Url(url), {
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-    }),
+  // Loaded by those who need it: folders are opened in no time.
+  s3: async (url, options) => (await import("./s3/s3-store.ts")).openS3(url, options),
   sftp: notYet,
   rclone: notYet,
 };
@@ -36,7 +31,7 @@ const schemePattern = /^([^/:.][^/:]*):/;
 /**
  * The store at `url`. A relative path is taken from the current folder, at once. Errors: `usage`.
  */
-export function openStore(url: string, options: OpenStoreOptions = {}): Store {
+export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   if (url === "" || url.includes("\0")) {
     throw new VarveError("usage", "The place of the repository is empty or holds a NUL.", {
       hint: "Name a folder, as in `--repo /srv/backup`.",

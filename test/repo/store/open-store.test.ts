@@ -5,7 +5,7 @@ import { LocalStore } from "../../../src/repo/store/local-store.ts";
 import { openStore } from "../../../src/repo/store/open-store.ts";
 import { coded } from "../../helpers/store-data.ts";
 
-test("paths and file URLs are folders, by their absolute path", () => {
+test("paths and file URLs are folders, by their absolute path", async () => {
   for (const [url, path] of [
     ["/srv/backup", "/srv/backup"],
     ["/srv/backup/", "/srv/backup"],
@@ -18,24 +18,24 @@ test("paths and file URLs are folders, by their absolute path", () => {
     ["file:///srv/backup/", "/srv/backup"],
     ["FILE:///srv/backup", "/srv/backup"],
   ] as const) {
-    const store = openStore(url);
+    const store = await openStore(url);
     assert.ok(store instanceof LocalStore);
     assert.equal(store.url, path, url);
   }
 });
 
-test("other schemes are refused, with what to do", () => {
+test("other schemes are refused, with what to do", async () => {
   for (const url of ["sftp://host/a", "rclone:remote:a", "SFTP://host"]) {
-    assert.throws(() => openStore(url), /not in this version/, url);
-    assert.throws(() => openStore(url), coded("usage"), url);
+    await assert.rejects(openStore(url), /not in this version/, url);
+    await assert.rejects(openStore(url), coded("usage"), url);
   }
   for (const url of ["", "a\0b", "user@host:/srv", "http://host/a", "file://host/srv", "b2:x"]) {
-    assert.throws(() => openStore(url), coded("usage"), url);
+    await assert.rejects(openStore(url), coded("usage"), url);
   }
-  assert.throws(() => openStore("constructor:x"), coded("usage"));
+  await assert.rejects(openStore("constructor:x"), coded("usage"));
 });
 
-test("no password in a URL reaches the message", () => {
+test("no password in a URL reaches the message", async () => {
   for (const url of [
     "s3://key:geheim@bucket/a",
     "s3://bucket/a?secret=geheim",
@@ -45,8 +45,8 @@ test("no password in a URL reaches the message", () => {
     "https://user:geheim@host/a",
     "file://geheim@h/",
   ]) {
-    assert.throws(
-      () => openStore(url),
+    await assert.rejects(
+      openStore(url),
       (error: unknown) => !JSON.stringify(error).includes("geheim") && !/geheim/.test(`${error}`),
     );
   }

@@ -36,14 +36,14 @@ test("a URL and what it says", () => {
   });
 });
 
-test("the place is the same however it is written, and whatever else is asked for", () => {
+test("the place is the same however it is written, and whatever else is asked for", async () => {
   const places = [
     "s3://bucket/a?endpoint=https://host/&region=x",
     "S3://bucket/a/?endpoint=https://host&requests=3",
     "s3://bucket/a?requests=4&endpoint=HTTPS://HOST:443",
   ].map((url) => parseS3Url(url).url);
   assert.deepEqual(new Set(places), new Set(["s3://bucket/a?endpoint=https://host"]));
-  const store = openStore("s3://bucket/a?endpoint=http://host");
+  const store = await openStore("s3://bucket/a?endpoint=http://host");
   assert.ok(store instanceof S3Store);
   assert.equal(store.url, "s3://bucket/a?endpoint=http://host");
   assert.equal(store.isNear, false);

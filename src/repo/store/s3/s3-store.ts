@@ -24,13 +24,18 @@ import { deleteKeys } from "./s3-delete.ts";
 import { failureOf } from "./s3-failure.ts";
 import { putHeaders } from "./s3-headers.ts";
 import { listKeys } from "./s3-list.ts";
-import type { S3Location } from "./s3-location.ts";
+import { parseS3Url, type S3Location } from "./s3-location.ts";
 import { sweepUploads } from "./s3-sweep.ts";
 import { uploadInParts, wholeBytesMax } from "./s3-upload.ts";
 
 export interface S3StoreOptions {
   readonly clock?: Clock;
   readonly random?: Random;
+}
+
+/** The store at this URL. Errors: `usage`. */
+export function openS3(url: string, options: S3StoreOptions): S3Store {
+  return new S3Store(parseS3Url(url), options);
 }
 
 /** Bytes from which a request is taken to move many. */
