@@ -11,6 +11,8 @@ import { type TargetFile, writeAt, writeSparseAt } from "../../sources/target/ta
 import type { BatchOpener } from "./batch-opener.ts";
 import { decodeFiles } from "./file-columns.ts";
 import {
+  BlobField,
+  blobFieldCount,
   type FileFault,
   type WriteTask,
   type Written,
@@ -89,6 +91,7 @@ class TaskWriter {
         const fd = this.#fd(file);
         if (sparse) writeSparseAt(fd, plaintext, offset);
         else {
+          this.#early.willWrite(fd, offset, () => this.#stretchBytes(at));
           writeAt(fd, plaintext, offset);
           this.#early.wrote(fd, offset, plaintext.length);
         }
@@ -97,6 +100,19 @@ class TaskWriter {
         if (this.#left[file] === 0 && target !== undefined) this.#complete(file, target);
       });
     }
+  }
+
+  /** Bytes that this write and those after it put side by side. */
+  #stretchBytes(at: number): number {
+    const { writes, batch } = this.#task;
+    const [file, offset] = [writes[at + 1] as number, writes[at + 2] as number];
+    let end = offset;
+    for (let next = at; writes[next + 1] === file && writes[next + 2] === end; ) {
+      const blob = writes[next] as number;
+      end += batch.fields[blob * blobFieldCount + BlobField.rawLength] as number;
+      next += writeFieldCount;
+    }
+    return end - offset;
   }
 
   finish(): Written {

@@ -42,7 +42,6 @@ const rawFutimens = libc.func("futimens", "int", ["int", "const void *"]);
 const rawFchown = libc.func("fchown", "int", ["int", "uint32_t", "uint32_t"]);
 const rawStatx = libc.func("statx", "int", ["int", "const void *", "int", "uint32_t", "void *"]);
 const rawSyncfs = libc.func("syncfs", "int", ["int"]);
-const rawSyncFileRange = libc.func("sync_file_range", "int", ["int", "int64_t", "int64_t", "int"]);
 const rawReadlinkat = libc.func("readlinkat", "long", ["int", "const void *", "void *", "size_t"]);
 const rawFadvise = libc.func("posix_fadvise", "int", ["int", "int64_t", "int64_t", "int"]);
 
@@ -289,16 +288,6 @@ export function syncFileSystem(fd: number): Promise<void> {
       else resolve();
     });
   });
-}
-
-const SYNC_FILE_RANGE_WRITE = 2;
-
-/**
- * Lets the system begin to bring a range of a file to its disk, and does not wait for it. Only a
- * hint: a failure, and what the disk says of it, is told by whoever syncs in the end.
- */
-export function startWriting(fd: number, offset: number, length: number): void {
-  rawSyncFileRange(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 const POSIX_FADV_DONTNEED = 4;

@@ -7,7 +7,7 @@
  * same for all others in the folder.
  *
  * Nor do they need a name before they are whole: where the system can (O_TMPFILE), they have none,
- * so that what is interrupted leaves nothing (docs/decisions/0027-durable-and-fast-restores.md). The
+ * so that what is interrupted leaves next to nothing (docs/decisions/0027-durable-and-fast-restores.md). The
  * first file of each folder shows whether it can, under a temporary name.
  */
 import fs from "node:fs";

@@ -11,10 +11,14 @@ interface Stretch {
   readonly length: number;
 }
 
-function recorder(): { readonly started: Stretch[]; readonly early: EarlyWriting } {
+function recorder() {
   const started: Stretch[] = [];
-  const early = new EarlyWriting((fd, offset, length) => started.push({ fd, offset, length }));
-  return { started, early };
+  const reserved: Stretch[] = [];
+  const early = new EarlyWriting({
+    reserve: (fd, offset, length) => reserved.push({ fd, offset, length }),
+    start: (fd, offset, length) => started.push({ fd, offset, length }),
+  });
+  return { started, reserved, early };
 }
 
 test("what is written side by side is brought to the disk together", () => {
@@ -40,6 +44,24 @@ test("a descriptor that was closed is not touched when its number comes back", (
   early.wrote(7, mebibyte, 10);
   early.end();
   assert.deepEqual(started, [{ fd: 7, offset: 0, length: mebibyte }]);
+});
+
+test("space is asked for once for each long stretch", () => {
+  const { reserved, early } = recorder();
+  const length = 20 * mebibyte;
+  for (let at = 0; at < length; at += mebibyte) {
+    early.willWrite(7, at, () => length - at);
+    early.wrote(7, at, mebibyte);
+  }
+  early.willWrite(7, 40 * mebibyte, () => 10);
+  early.willWrite(7, 50 * mebibyte, () => mebibyte);
+  early.end();
+  early.willWrite(7, 0, () => mebibyte);
+  assert.deepEqual(reserved, [
+    { fd: 7, offset: 0, length },
+    { fd: 7, offset: 50 * mebibyte, length: mebibyte },
+    { fd: 7, offset: 0, length: mebibyte },
+  ]);
 });
 
 test("property: only what was written, once, and nothing long is forgotten", () => {
