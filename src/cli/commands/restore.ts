@@ -31,7 +31,7 @@ function addOptions(command: Command): void {
   command
     .description(
       "Restore files as of a snapshot or a time into a folder. Nothing outside of that folder " +
-        "is touched. Each file is written under another name first: it is whole or not there.",
+        "is touched. Each file gets its name when it is complete: it is whole or not there.",
     )
     .requiredOption("-t, --target <folder>", "where to restore to; made when it is not there")
     .option("--at <time>", "the newest snapshot that is not after this time; see `varve help time`")

@@ -7,8 +7,8 @@
  * same for all others in the folder.
  *
  * Nor do they need a name before they are whole: where the system can (O_TMPFILE), they have none,
- * so that what is interrupted leaves next to nothing (docs/decisions/0027-durable-and-fast-restores.md). The
- * first file of each folder shows whether it can, under a temporary name.
+ * and what is interrupted leaves next to nothing: the first file of each folder shows whether it
+ * can, under a temporary name (docs/decisions/0027-durable-and-fast-restores.md).
  */
 import fs from "node:fs";
 import type { SystemError } from "../linux/libc.ts";
