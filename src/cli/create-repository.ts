@@ -38,7 +38,12 @@ export async function createRepository(
       import("../chunker/profiles.ts"),
     ]);
   const { clock, random, host } = context.system;
-  const store = await openStore(options.url, { create: true, clock, random });
+  const store = await openStore(options.url, {
+    create: true,
+    clock,
+    random,
+    interrupt: context.signal,
+  });
   try {
     refuseForeignFolder(store.url);
     return await initRepository({

@@ -82,7 +82,7 @@ async function openNamed(
     import("../repo/crypto/kek.ts"),
   ]);
   const { clock, random, host } = context.system;
-  const store = await openStore(location.url, { clock, random });
+  const store = await openStore(location.url, { clock, random, interrupt: context.signal });
   try {
     const password = await obtainPassword(context, location, async () => {
       await store.size(descriptionName).catch((error) => absent(location.url, error));

@@ -187,6 +187,30 @@ test("a server that stops amid a snapshot: a clear end, and the next run takes i
     }
   }));
 
+test("an interruption does not wait for a server that stands still", () =>
+  withS3(async (home, server) => {
+    await home.ok(makeArgs(home));
+    let interrupt = () => {};
+    server.before = ({ method, key }) => {
+      if (method !== "PUT" || !key.includes("/packs/")) return undefined;
+      interrupt();
+      return "handled";
+    };
+    const run = home.start(["snapshot", home.path("source")]);
+    interrupt = () => {
+      // A second signal would end it at once.
+      interrupt = () => {};
+      run.child.kill("SIGINT");
+    };
+    const { code, err } = await run.done;
+    assert.equal(code, 130, err);
+    const { objects } = server.bucket(bucket);
+    assert.deepEqual(
+      [...objects.keys()].filter((key) => key.includes("/sessions/")),
+      [],
+    );
+  }, ""));
+
 test("credentials that may not delete make snapshots, and delete nothing", () =>
   withS3(async (home, server) => {
     await home.ok(makeArgs(home));

@@ -13,6 +13,8 @@ import type { Store } from "./store.ts";
 /** `create`: the folder may be made at the first put (only `init` and copies want that). */
 export interface OpenStoreOptions extends Pick<LocalStoreOptions, "create" | "random"> {
   readonly clock?: Clock;
+  /** Ends reads, and puts of packs, that are under way when it is aborted: for far stores. */
+  readonly interrupt?: AbortSignal;
 }
 
 type Opener = (url: string, options: OpenStoreOptions) => Store | Promise<Store>;

@@ -127,6 +127,25 @@ test("the budget ends it, and a signal ends it at once", () =>
     await assert.rejects(store.put("index/a", patternBytes(10), { signal }), /enough/);
   }, "&retry-seconds=1"));
 
+test("once given up, a store is given less time until it answers", () =>
+  withStore(async (store, server) => {
+    const timed = async () => {
+      const start = performance.now();
+      await assert.rejects(store.get("index/a"), coded("store-unreachable"));
+      return performance.now() - start;
+    };
+    await store.put("index/a", patternBytes(10));
+    server.before = refuse(500, "InternalError");
+    const [first, second] = [await timed(), await timed()];
+    assert.ok(first > 1000, `${first} ms at first`);
+    assert.ok(second < first / 2, `${second} ms then`);
+    server.before = undefined;
+    await store.get("index/a");
+    server.before = refuse(500, "InternalError");
+    const third = await timed();
+    assert.ok(third > 1000, `${third} ms again`);
+  }, "&retry-seconds=3"));
+
 test("damage on the way is read again, and told from damage in the store", () =>
   withStore(async (store, server) => {
     const data = patternBytes(1000);

@@ -31,6 +31,13 @@ export interface CallOptions {
   readonly isBulk?: boolean;
 }
 
+export interface S3CallsOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** When it is aborted there is little time left. */
+  readonly interrupt: AbortSignal | undefined;
+}
+
 interface Connection {
   readonly sdk: Sdk;
   readonly client: S3Client;
@@ -43,17 +50,19 @@ const firstBudgetMs = 20_000;
 
 export class S3Calls {
   readonly #location: S3Location;
-  readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #options: S3CallsOptions;
   readonly #bulk: BoundedPool;
   readonly #small: BoundedPool;
   #connection: Promise<Connection> | undefined;
   #answered = false;
+  /** The last attempt failed. */
+  #isFailing = false;
+  /** A call was given up while attempts failed, and none has succeeded since. */
+  #isLost = false;
 
-  constructor(location: S3Location, clock: Clock, random: Random) {
+  constructor(location: S3Location, options: S3CallsOptions) {
     this.#location = location;
-    this.#clock = clock;
-    this.#random = random;
+    this.#options = options;
     this.#bulk = new BoundedPool({ countMax: location.requests, bytesMax: Infinity });
     this.#small = new BoundedPool({
       countMax: Math.max(smallMax, location.requests),
@@ -80,14 +89,17 @@ export class S3Calls {
       const transfer = transferOf(options);
       const attempt = () => pool.run(0, () => request(sdk, client, transfer), signal);
       const result = await retried(attempt, {
-        clock: this.#clock,
-        random: this.#random,
+        clock: this.#options.clock,
+        random: this.#options.random,
         signal,
         budgetMs: () => this.#budgetMs(),
       });
       this.#answered = true;
+      this.#isFailing = false;
+      this.#isLost = false;
       return result;
     } catch (error) {
+      this.#isLost ||= this.#isFailing;
       signal?.throwIfAborted();
       throw s3Error(error, { ...what, url, bucket });
     }
@@ -98,13 +110,18 @@ export class S3Calls {
     connection?.client.destroy();
   }
 
+  /** Asked after a failure that may pass. */
   #budgetMs(): number {
     const { retryMs } = this.#location;
+    this.#isFailing = true;
+    // Cleaning up after a server that went away should not take as long again.
+    const isHurried = this.#isLost || this.#options.interrupt?.aborted === true;
+    if (isHurried) return Math.min(retryMs / 10, firstBudgetMs);
     return this.#answered ? retryMs : Math.min(retryMs, firstBudgetMs);
   }
 
   #connected(): Promise<Connection> {
-    this.#connection ??= connect(this.#location, this.#clock);
+    this.#connection ??= connect(this.#location, this.#options.clock);
     return this.#connection;
   }
 }

@@ -31,6 +31,12 @@ import { uploadInParts, wholeBytesMax } from "./s3-upload.ts";
 export interface S3StoreOptions {
   readonly clock?: Clock;
   readonly random?: Random;
+  /**
+   * Ends reads, and puts of packs, that are under way when it is aborted; what begins later runs,
+   * so that a lease can be taken away. Other puts are waited for: a snapshot that appears after
+   * its session has ended is what no prune knows of.
+   */
+  readonly interrupt?: AbortSignal;
 }
 
 /** The store at this URL. Errors: `usage`. */
@@ -47,17 +53,21 @@ export class S3Store implements Store {
   readonly #location: S3Location;
   readonly #calls: S3Calls;
   readonly #clock: Clock;
+  readonly #interrupt: AbortSignal | undefined;
 
   /** Nothing is touched yet. */
   constructor(location: S3Location, options: S3StoreOptions = {}) {
     this.url = location.url;
     this.#location = location;
     this.#clock = options.clock ?? systemClock;
-    this.#calls = new S3Calls(location, this.#clock, options.random ?? systemRandom);
+    this.#interrupt = options.interrupt;
+    const { random = systemRandom, interrupt } = options;
+    this.#calls = new S3Calls(location, { clock: this.#clock, random, interrupt });
   }
 
-  async put(name: string, data: Uint8Array, { signal }: StoreCallOptions = {}): Promise<void> {
+  async put(name: string, data: Uint8Array, given: StoreCallOptions = {}): Promise<void> {
     checkObjectName(name);
+    const signal = name.startsWith("packs/") ? this.#breakable(given.signal) : given.signal;
     checkWriteSize(name, this.url, data.length);
     const headers = putHeaders(this.#location, name, this.#clock);
     const { bucket: Bucket } = this.#location;
@@ -113,7 +123,7 @@ export class S3Store implements Store {
           { action: "read", name },
           (sdk, client, options) =>
             client.send(new sdk.HeadObjectCommand(this.#object(name)), options),
-          { signal },
+          { signal: this.#breakable(signal) },
         );
         return head.ContentLength ?? 0;
       } catch (error) {
@@ -155,8 +165,9 @@ export class S3Store implements Store {
     await this.#calls.close();
   }
 
-  async *#list(folder: string, signal: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
+  async *#list(folder: string, given: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
     checkObjectName(folder);
+    const signal = this.#breakable(given);
     const { prefix, bucket } = this.#location;
     const keys = listKeys({ calls: this.#calls, bucket }, `${prefix}${folder}/`, folder, signal);
     for await (const { key, size } of keys) {
@@ -164,6 +175,14 @@ export class S3Store implements Store {
       const name = key.slice(prefix.length);
       if (isObjectName(name)) yield { name, size };
     }
+  }
+
+  #breakable(signal: AbortSignal | undefined): AbortSignal | undefined {
+    const interrupt = this.#interrupt;
+    if (interrupt === undefined || interrupt.aborted) return signal;
+    return signal === undefined || signal === interrupt
+      ? interrupt
+      : AbortSignal.any([signal, interrupt]);
   }
 
   async #read(
@@ -182,7 +201,7 @@ export class S3Store implements Store {
           const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
           return ownArray(bytes, call.into);
         },
-        { ...call, bytesMax: objectBytesMax },
+        { ...call, signal: this.#breakable(call.signal), bytesMax: objectBytesMax },
       );
     } catch (error) {
       const cause = (error as Error)?.cause;
