@@ -191,6 +191,7 @@ test("an interruption does not wait for a server that stands still", () =>
   withS3(async (home, server) => {
     await home.ok(makeArgs(home));
     let interrupt = () => {};
+    let interruptedMs = 0;
     server.before = ({ method, key }) => {
       if (method !== "PUT" || !key.includes("/packs/")) return undefined;
       interrupt();
@@ -200,10 +201,13 @@ test("an interruption does not wait for a server that stands still", () =>
     interrupt = () => {
       // A second signal would end it at once.
       interrupt = () => {};
+      interruptedMs = performance.now();
       run.child.kill("SIGINT");
     };
     const { code, err } = await run.done;
     assert.equal(code, 130, err);
+    const took = performance.now() - interruptedMs;
+    assert.ok(took < 30_000, `${took} ms, less than a stall takes to be noticed`);
     const { objects } = server.bucket(bucket);
     assert.deepEqual(
       [...objects.keys()].filter((key) => key.includes("/sessions/")),

@@ -32,8 +32,8 @@ export interface S3StoreOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   /**
-   * Ends reads, and puts of packs, that are under way when it is aborted; what begins later runs,
-   * so that a lease can be taken away. Other puts are waited for: a snapshot that appears after
+   * Ends reads, and puts of packs, that are under way when it is aborted; what begins later runs
+   * if it is not about packs, so that a lease can be taken away. Other puts are waited for: a snapshot that appears after
    * its session has ended is what no prune knows of.
    */
   readonly interrupt?: AbortSignal;
@@ -67,7 +67,7 @@ export class S3Store implements Store {
 
   async put(name: string, data: Uint8Array, given: StoreCallOptions = {}): Promise<void> {
     checkObjectName(name);
-    const signal = name.startsWith("packs/") ? this.#breakable(given.signal) : given.signal;
+    const signal = isOfPacks(name) ? this.#breakable(name, given.signal) : given.signal;
     checkWriteSize(name, this.url, data.length);
     const headers = putHeaders(this.#location, name, this.#clock);
     const { bucket: Bucket } = this.#location;
@@ -123,7 +123,7 @@ export class S3Store implements Store {
           { action: "read", name },
           (sdk, client, options) =>
             client.send(new sdk.HeadObjectCommand(this.#object(name)), options),
-          { signal: this.#breakable(signal) },
+          { signal: this.#breakable(name, signal) },
         );
         return head.ContentLength ?? 0;
       } catch (error) {
@@ -167,7 +167,7 @@ export class S3Store implements Store {
 
   async *#list(folder: string, given: AbortSignal | undefined): AsyncGenerator<ObjectInfo> {
     checkObjectName(folder);
-    const signal = this.#breakable(given);
+    const signal = this.#breakable(folder, given);
     const { prefix, bucket } = this.#location;
     const keys = listKeys({ calls: this.#calls, bucket }, `${prefix}${folder}/`, folder, signal);
     for await (const { key, size } of keys) {
@@ -177,9 +177,11 @@ export class S3Store implements Store {
     }
   }
 
-  #breakable(signal: AbortSignal | undefined): AbortSignal | undefined {
+  #breakable(name: string, signal: AbortSignal | undefined): AbortSignal | undefined {
     const interrupt = this.#interrupt;
-    if (interrupt === undefined || interrupt.aborted) return signal;
+    if (interrupt === undefined) return signal;
+    // Whoever cleans up touches no pack.
+    if (interrupt.aborted) return isOfPacks(name) ? interrupt : signal;
     return signal === undefined || signal === interrupt
       ? interrupt
       : AbortSignal.any([signal, interrupt]);
@@ -201,7 +203,7 @@ export class S3Store implements Store {
           const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
           return ownArray(bytes, call.into);
         },
-        { ...call, signal: this.#breakable(call.signal), bytesMax: objectBytesMax },
+        { ...call, signal: this.#breakable(name, call.signal), bytesMax: objectBytesMax },
       );
     } catch (error) {
       const cause = (error as Error)?.cause;
@@ -239,6 +241,8 @@ export class S3Store implements Store {
     return this.#location.prefix + name;
   }
 }
+
+const isOfPacks = (name: string) => name === "packs" || name.startsWith("packs/");
 
 function own(signal: AbortSignal | undefined): StoreCallOptions {
   return signal === undefined ? {} : { signal };
