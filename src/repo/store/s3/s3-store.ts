@@ -33,8 +33,8 @@ export interface S3StoreOptions {
   readonly random?: Random;
   /**
    * Ends reads, and puts of packs, that are under way when it is aborted; what begins later runs
-   * if it is not about packs, so that a lease can be taken away. Other puts are waited for: a snapshot that appears after
-   * its session has ended is what no prune knows of.
+   * if it is not about packs, so that a lease can be taken away. Other puts are waited for: a
+   * snapshot that appears after its session has ended is what no prune knows of.
    */
   readonly interrupt?: AbortSignal;
 }
