@@ -217,8 +217,10 @@ function replacementOf(
 ): Snapshot {
   const fact = { kind: repairKind, original: id, droppedEntries, madeUpFolders };
   const tags = snapshot.tags.filter((tag) => tag !== repairedTag);
+  // No copy any more of what it was copied from: `copy` may bring that once more, whole.
+  const { original: _, ...kept } = snapshot;
   return {
-    ...snapshot,
+    ...kept,
     root,
     totals,
     tags: [...tags, repairedTag],

@@ -237,6 +237,8 @@ export interface InitOptions extends OpenOptions {
   readonly settings: Pick<Description, "cipher" | "chunkers" | "pack">;
   /** Shared with another repository so that both cut alike; random when not given. */
   readonly chunkerSecret?: Uint8Array;
+  /** Shared as well, so that a blob has one id in both; derived from the master when not given. */
+  readonly idsRoot?: Uint8Array;
   readonly label: string;
   readonly kdf?: KdfParameters;
 }
@@ -250,7 +252,11 @@ export interface InitOptions extends OpenOptions {
 export async function initRepository(options: InitOptions): Promise<Repository> {
   const { store, random } = options;
   await requireUnused(store);
-  const bundle = { master: random(32), chunkerSecret: options.chunkerSecret ?? random(32) };
+  const bundle = {
+    master: random(32),
+    chunkerSecret: options.chunkerSecret ?? random(32),
+    ...(options.idsRoot === undefined ? {} : { idsRoot: options.idsRoot }),
+  };
   const keys = deriveKeys(bundle);
   const id = repositoryId(toHex(random(randomIdBytes)));
   const createdNs = options.clock.nowNs();

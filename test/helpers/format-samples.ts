@@ -176,8 +176,14 @@ const snapshotCore = record({
   problems: count,
 });
 
+const original = record({
+  repository: hexOf(16).map(repositoryId),
+  snapshot: hexOf(32).map(snapshotId),
+});
+
 export const snapshot: fc.Arbitrary<Snapshot> = fc.oneof(
   snapshotCore,
+  fc.tuple(snapshotCore, original).map(([core, of]) => ({ ...core, original: of })),
   fc.tuple(snapshotCore, extra).map(([core, more]) => ({ ...core, extra: unsigned(more) })),
 );
 

@@ -11,10 +11,12 @@ export interface RepositorySecrets {
   readonly master: Uint8Array;
   /** 32 random bytes that decide where is cut; repositories that deduplicate alike share it. */
   readonly chunkerSecret: Uint8Array;
+  /** 32 bytes that the keys of blob ids come from, where repositories share them. */
+  readonly idsRoot?: Uint8Array;
 }
 
 /** All 32 bytes unless stated otherwise. */
-export interface RepositoryKeys extends RepositorySecrets {
+export interface RepositoryKeys extends Omit<RepositorySecrets, "idsRoot"> {
   /** Blob ids, one key per kind of blob. */
   readonly dataId: Uint8Array;
   readonly catalogId: Uint8Array;
@@ -56,9 +58,14 @@ export function deriveCutSeed(chunkerSecret: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
 }
 
+/** What the keys of blob ids are derived from. */
+export function idsRootOf({ master, idsRoot }: RepositorySecrets): Uint8Array {
+  return idsRoot ?? derive(master, "varve v1 ids");
+}
+
 export function deriveKeys(bundle: RepositorySecrets): RepositoryKeys {
   const { master, chunkerSecret } = bundle;
-  const ids = derive(master, "varve v1 ids");
+  const ids = idsRootOf(bundle);
   const index = derive(master, "varve v1 index");
   const keys: RepositoryKeys = {
     master,

@@ -90,12 +90,15 @@ function within(value: number, min: number, max: number): boolean {
 export interface OwnerBundle {
   readonly master: Uint8Array;
   readonly chunkerSecret: Uint8Array;
+  /** Where it is shared with other repositories; derived from the master otherwise. */
+  readonly idsRoot?: Uint8Array;
 }
 
 const ownerRole = 1;
 
-export function encodeBundle({ master, chunkerSecret }: OwnerBundle): Uint8Array {
-  return new ByteWriter(65).u8(ownerRole).bytes(master).bytes(chunkerSecret).finish();
+export function encodeBundle({ master, chunkerSecret, idsRoot }: OwnerBundle): Uint8Array {
+  const writer = new ByteWriter(97).u8(ownerRole).bytes(master).bytes(chunkerSecret);
+  return (idsRoot === undefined ? writer : writer.bytes(idsRoot)).finish();
 }
 
 /** New arrays; `repo-future` for a role that this program does not know. */
@@ -106,8 +109,10 @@ export function decodeBundle(bytes: Uint8Array): OwnerBundle {
   if (role !== ownerRole) throw futureError(`keys of role ${role}`);
   const master = Uint8Array.from(reader.bytes(32));
   const chunkerSecret = Uint8Array.from(reader.bytes(32));
+  if (reader.remaining === 0) return { master, chunkerSecret };
+  const idsRoot = Uint8Array.from(reader.bytes(32));
   reader.end();
-  return { master, chunkerSecret };
+  return { master, chunkerSecret, idsRoot };
 }
 
 /** What `varve key list` shows of a slot. */

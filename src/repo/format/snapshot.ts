@@ -6,6 +6,8 @@
 import {
   type BlobId,
   fromHex,
+  type RepositoryId,
+  repositoryId,
   type SessionId,
   type SnapshotId,
   sessionId,
@@ -73,6 +75,12 @@ function absentIn(facts: SourceFacts, where: string): RawPath[] {
   return fields.list("absent", pathsMax, pathFromJson);
 }
 
+/** A snapshot and the repository that it was made in. */
+export interface SnapshotOrigin {
+  readonly repository: RepositoryId;
+  readonly snapshot: SnapshotId;
+}
+
 export interface Snapshot {
   readonly version: 1;
   /** The moment that the snapshot shows: when reading began. */
@@ -99,6 +107,8 @@ export interface Snapshot {
   readonly program: string;
   /** Entries that could not be read, or changed while they were. */
   readonly problems: number;
+  /** What this one is a copy of; in a copy of a copy, the first of them. */
+  readonly original?: SnapshotOrigin;
   /** Fields of newer programs. */
   readonly extra?: JsonObject;
 }
@@ -147,6 +157,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
     sources: fields.list("sources", sourcesMax, readSource),
     program: fields.text("program", textBytesMax),
     problems: fields.count("problems"),
+    ...(fields.has("original") ? { original: readOrigin(fields.fields("original")) } : {}),
   };
   const extra = fields.rest();
   return Object.keys(extra).length === 0 ? snapshot : { ...snapshot, extra };
@@ -157,6 +168,13 @@ function readSeriesParts(fields: JsonFields): SeriesParts {
     host: fields.text("host", textBytesMax),
     ...(fields.has("paths") ? { paths: fields.list("paths", pathsMax, pathFromJson) } : {}),
     ...(fields.has("name") ? { name: fields.text("name", textBytesMax) } : {}),
+  };
+}
+
+function readOrigin(fields: JsonFields): SnapshotOrigin {
+  return {
+    repository: repositoryId(fields.hex("repository", 32)),
+    snapshot: snapshotId(fields.hex("snapshot", 64)),
   };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blake3 as wasmBlake3 } from "hash-wasm";
 import { toHex } from "../../../src/base/ids.ts";
-import { deriveKeys } from "../../../src/repo/crypto/keys.ts";
+import { deriveKeys, idsRootOf } from "../../../src/repo/crypto/keys.ts";
 
 const master = Uint8Array.from({ length: 32 }, (_, i) => i);
 const chunkerSecret = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
@@ -58,6 +58,17 @@ test("a change of any context would make every repository unreadable", () => {
     "c01b4427ee0443ddff935ecdece68169e0437249b2cb97c150f9f083ef504052",
   );
   assert.equal(keys.cutSeed, 974690413);
+});
+
+test("of an ids root that is shared come the keys of ids, and no others", () => {
+  const own = { master, chunkerSecret };
+  const shared = { master: chunkerSecret, chunkerSecret, idsRoot: idsRootOf(own) };
+  const [keys, others] = [deriveKeys(own), deriveKeys(shared)];
+  const same = Object.keys(keys).filter(
+    (name) => String(others[name as "dataId"]) === String(keys[name as "dataId"]),
+  );
+  const cuts = ["chunkerSecret", "gearMaterial", "cutSeed"];
+  assert.deepEqual(same.sort(), ["dataId", "catalogId", "listId", ...cuts].sort());
 });
 
 test("keys can be sent to a worker thread", () => {

@@ -35,6 +35,7 @@ test("decode of encode is the same", () => {
 test("any bytes are decoded, or refused with a code", () => {
   assertSurvives(decodeKeySlot, keySlot.map(encodeKeySlot));
   assertSurvives(decodeBundle, bytesOf(65));
+  assertSurvives(decodeBundle, bytesOf(97));
   const info = fc.constant(encodeSlotInfo({ label: "home", createdNs: 5n, host: "lake" }));
   assertSurvives(decodeSlotInfo, info);
 });
@@ -87,6 +88,10 @@ test("a bundle and its information are read back", () => {
     fc.property(bytesOf(32), bytesOf(32), fc.string(), fc.bigInt(), (a, b, label, number) => {
       const bundle = decodeBundle(encodeBundle({ master: a, chunkerSecret: b }));
       assert.deepEqual(bundle, { master: a, chunkerSecret: b });
+      const shared = { master: a, chunkerSecret: b, idsRoot: a };
+      assert.deepEqual(decodeBundle(encodeBundle(shared)), shared);
+      const short = encodeBundle(shared).subarray(0, 96);
+      assert.throws(() => decodeBundle(short), { code: "object-damaged" });
       const info = { label, createdNs: BigInt.asIntN(64, number), host: "lake" };
       assert.deepEqual(decodeSlotInfo(encodeSlotInfo(info)), info);
     }),
