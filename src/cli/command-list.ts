@@ -58,6 +58,12 @@ export const commandList: readonly CommandEntry[] = [
     load: () => import("./commands/snapshots.ts"),
   },
   {
+    name: "copy",
+    summary: "copy snapshots to another repository",
+    group: group.make,
+    load: () => import("./commands/copy.ts"),
+  },
+  {
     name: "ls",
     summary: "list what a snapshot holds",
     group: group.look,

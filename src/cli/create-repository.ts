@@ -1,6 +1,7 @@
 /** Makes a repository with this version's settings: `init`, and the first `snapshot`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { hasCode, VarveError } from "../base/errors.ts";
+import type { Description } from "../repo/format/description.ts";
 import type { Repository } from "../repo/repository.ts";
 import type { CliContext } from "./context.ts";
 
@@ -20,6 +21,15 @@ export interface CreateOptions {
   readonly cipher?: CipherChoice;
   readonly packBytes?: number;
   readonly padding?: boolean;
+  /** What is taken over from another repository, so that the two deduplicate across both. */
+  readonly shared?: SharedWithOther;
+}
+
+/** The secrets decide where is cut and what blobs are called; they open nothing. */
+export interface SharedWithOther {
+  readonly chunkerSecret: Uint8Array;
+  readonly idsRoot: Uint8Array;
+  readonly chunkers: Description["chunkers"];
 }
 
 /**
@@ -38,6 +48,7 @@ export async function createRepository(
       import("../chunker/profiles.ts"),
     ]);
   const { clock, random, host } = context.system;
+  const { chunkers, ...secrets } = options.shared ?? {};
   const store = await openStore(options.url, {
     create: true,
     clock,
@@ -54,9 +65,10 @@ export async function createRepository(
       clock,
       random,
       host: host(),
+      ...secrets,
       settings: {
         cipher: options.cipher ?? fastCipher(),
-        chunkers: { tree: treeProfile, stream: streamProfile },
+        chunkers: chunkers ?? { tree: treeProfile, stream: streamProfile },
         pack: { bytes: options.packBytes ?? packBytesDefault, padding: options.padding === true },
       },
     });

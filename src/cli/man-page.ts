@@ -66,6 +66,14 @@ const environment = [
   ["VARVE_PASSWORD_FILE", "A file with the password, or a key file."],
   ["VARVE_PASSWORD_COMMAND", "A command that prints the password; run without a shell."],
   ["VARVE_PASSWORD", "The password itself."],
+  [
+    "VARVE_TO_PASSWORD_FILE, VARVE_TO_PASSWORD_COMMAND, VARVE_TO_PASSWORD",
+    "The same for the repository that `varve copy` copies to.",
+  ],
+  [
+    "VARVE_FROM_PASSWORD_FILE, VARVE_FROM_PASSWORD_COMMAND, VARVE_FROM_PASSWORD",
+    "The same for the repository of `varve init --copy-chunker-from`.",
+  ],
   ["VARVE_CACHE_DIR", "The folder of the local cache."],
   ["VARVE_THREADS", "The number of worker threads."],
   ["TZ", "The local time zone."],

@@ -71,6 +71,28 @@ async function openOrCreate(
   return { ...(await openNamed(context, location, options)), location, created };
 }
 
+/** A second repository, besides that of `withRepository`; the one that is named here. */
+export async function withOther<T>(
+  context: CliContext,
+  location: RepositoryLocation,
+  work: (repository: Repository) => Promise<T>,
+): Promise<T> {
+  const { repository } = await openNamed(context, location, {}).catch((error: unknown) => {
+    if (!hasCode(error, "password-wrong")) throw error;
+    const message = `No key of the repository at ${location.url} opens with the password for it.`;
+    const { hint = "", context: facts } = error;
+    throw new VarveError("password-wrong", message, { hint, context: facts, cause: error });
+  });
+  try {
+    return await work(repository);
+  } catch (error) {
+    const { asCacheError } = await import("../repo/cache/cache-database.ts");
+    throw asCacheError(error, repository.cache.folder);
+  } finally {
+    await repository.close();
+  }
+}
+
 async function openNamed(
   context: CliContext,
   location: RepositoryLocation,

@@ -32,22 +32,28 @@ export interface PasswordContext {
 /** Longest password or key file, bytes; a larger file is not one. */
 const passwordBytesMax = 64 * 1024;
 
-/** What flags and environment say, if anything; a flag wins over the environment. */
+/**
+ * What flags and environment say, if anything; a flag wins over the environment. `word`: of the
+ * second repository of a command, whose options and variables have it in their names.
+ */
 export function givenPassword(
   options: PasswordOptions,
   env: Environment,
+  word?: string,
 ): PasswordSource | undefined {
   const { passwordFile, passwordCommand } = options;
   if (passwordFile !== undefined && passwordCommand !== undefined) {
-    throw new VarveError("usage", "Give --password-file or --password-command, not both.");
+    const option = `--${word === undefined ? "" : `${word}-`}password`;
+    throw new VarveError("usage", `Give ${option}-file or ${option}-command, not both.`);
   }
   if (passwordFile !== undefined) return { kind: "file", path: passwordFile };
   if (passwordCommand !== undefined) return { kind: "command", command: passwordCommand };
-  const file = env["VARVE_PASSWORD_FILE"];
+  const name = `VARVE_${word === undefined ? "" : `${word.toUpperCase()}_`}PASSWORD`;
+  const file = env[`${name}_FILE`];
   if (file) return { kind: "file", path: file };
-  const command = env["VARVE_PASSWORD_COMMAND"];
+  const command = env[`${name}_COMMAND`];
   if (command) return { kind: "command", command };
-  const text = env["VARVE_PASSWORD"];
+  const text = env[name];
   return text ? { kind: "text", text } : undefined;
 }
 

@@ -8,7 +8,7 @@ import { VarveError } from "../base/errors.ts";
 import type { CliContext } from "./context.ts";
 import { writeNewKeyFile } from "./key-file.ts";
 import { type NewSecret, passwordContext } from "./new-secret.ts";
-import { askPassword, givenPassword, readPassword } from "./password.ts";
+import { askPassword, givenPassword, type PasswordOptions, readPassword } from "./password.ts";
 import { canPrompt } from "./prompt.ts";
 import { defaultKeyFile, defaultRepository } from "./xdg.ts";
 
@@ -16,6 +16,8 @@ export interface RepositoryLocation {
   readonly url: string;
   /** The default repository: nobody named one. */
   readonly isDefault: boolean;
+  /** What says how it is opened; otherwise the options that every command takes. */
+  readonly password?: { readonly word: string; readonly options: PasswordOptions };
 }
 
 export function repositoryLocation(context: CliContext): RepositoryLocation {
@@ -33,7 +35,8 @@ export async function obtainPassword(
   location: RepositoryLocation,
   requireRepository: () => Promise<void>,
 ): Promise<string> {
-  const given = givenPassword(context.globals, context.system.env);
+  const { word, options } = location.password ?? { options: context.globals };
+  const given = givenPassword(options, context.system.env, word);
   if (given !== undefined) return readPassword(given, passwordContext(context));
   await requireRepository();
   const path = location.isDefault ? defaultKeyFile(context.system.env) : undefined;
@@ -45,6 +48,12 @@ export async function obtainPassword(
     const message = `No password was given, and there is no key file ${path}.`;
     throw new VarveError("password-missing", message, {
       hint: "Put the key file back, or name its copy, or a password, with --password-file.",
+    });
+  }
+  if (word !== undefined && !canPrompt(asking.terminal)) {
+    const message = `No password of ${location.url} was given, and there is no terminal.`;
+    throw new VarveError("password-missing", message, {
+      hint: `Use --${word}-password-file or --${word}-password-command.`,
     });
   }
   return askPassword(asking, `Password of ${location.url}`, false);

@@ -22,6 +22,16 @@ export class BlobBits {
     bits[ordinal >> 3] = (bits[ordinal >> 3] ?? 0) | (1 << (ordinal & 7));
   }
 
+  /** Takes over all marks of another set. */
+  addAll(others: BlobBits): void {
+    for (const [packNo, marks] of others.#bits) {
+      const own = this.#bits.get(packNo) ?? new Uint8Array(0);
+      const [target, source] = own.length < marks.length ? [marks.slice(), own] : [own, marks];
+      for (const [at, byte] of source.entries()) target[at] = (target[at] ?? 0) | byte;
+      this.#bits.set(packNo, target);
+    }
+  }
+
   remove({ packNo, ordinal }: Bit): void {
     const bits = this.#bits.get(packNo);
     if (bits !== undefined && ordinal >> 3 < bits.length) {

@@ -4,12 +4,12 @@
  */
 
 import { hasCode, type VarveError } from "../base/errors.ts";
-import type { PackId } from "../base/ids.ts";
+import type { BlobId, PackId } from "../base/ids.ts";
 import { BlobOpener, type BlobSealer, type PackOpener } from "../repo/blob-codec.ts";
 import { coalesce } from "../repo/blob-reader.ts";
 import type { BlobWriter } from "../repo/blob-writer.ts";
 import { packObject } from "../repo/format/object-names.ts";
-import { BlobKind, type PackTableEntry } from "../repo/format/pack-table.ts";
+import { type BlobFacts, BlobKind, type PackTableEntry } from "../repo/format/pack-table.ts";
 import { type PackContents, readPackContents } from "../repo/pack-reader.ts";
 import type { Repository } from "../repo/repository.ts";
 
@@ -85,18 +85,29 @@ export class Repacker {
   }
 
   /** Takes a blob as `BlobOpener.decrypt` gives it. */
-  async append(entry: PackTableEntry, encoded: Uint8Array): Promise<void> {
-    const lane = entry.kind === BlobKind.data ? "data" : "rest";
+  async append(entry: BlobFacts, encoded: Uint8Array): Promise<void> {
+    const sealer = await this.#sealerFor(entry.kind, encoded.length);
+    const { kind, encoding, id, rawLength, baseId } = entry;
+    const facts = { kind, encoding, id, rawLength, encoded };
+    sealer.appendEncoded(baseId === undefined ? facts : { ...facts, baseId });
+  }
+
+  /** Compresses it anew, as a blob that stands on nothing. */
+  async appendPlain(kind: BlobKind, id: BlobId, plaintext: Uint8Array): Promise<void> {
+    (await this.#sealerFor(kind, plaintext.length)).append(kind, id, plaintext);
+  }
+
+  /** One call at a time: where it waits, another would open a second pack. */
+  async #sealerFor(kind: BlobKind, bytes: number): Promise<BlobSealer> {
+    const lane = kind === BlobKind.data ? "data" : "rest";
     let sealer = this.#sealers[lane];
-    if (sealer !== undefined && !sealer.fits(encoded.length)) {
+    if (sealer !== undefined && !sealer.fits(bytes)) {
       await this.#close(lane);
       sealer = undefined;
     }
     sealer ??= this.#repo.newSealer();
     this.#sealers[lane] = sealer;
-    const { kind, encoding, id, rawLength, baseId } = entry;
-    const facts = { kind, encoding, id, rawLength, encoded };
-    sealer.appendEncoded(baseId === undefined ? facts : { ...facts, baseId });
+    return sealer;
   }
 
   async #close(lane: "data" | "rest"): Promise<void> {

@@ -282,11 +282,22 @@ export class BlobOpener {
    * `zstdOnBase`. Errors: `blob-damaged`.
    */
   open(pack: PackOpener, blob: BlobToOpen, sealed: Uint8Array, base?: Uint8Array): Uint8Array {
-    const plaintext = this.#decode(blob, this.decrypt(pack, blob, sealed), base);
+    return this.openBoth(pack, blob, sealed, base).plaintext;
+  }
+
+  /** The plaintext as `open` gives it, and the encoded bytes, as `decrypt` does. */
+  openBoth(
+    pack: PackOpener,
+    blob: BlobToOpen,
+    sealed: Uint8Array,
+    base?: Uint8Array,
+  ): { readonly plaintext: Uint8Array; readonly encoded: Uint8Array } {
+    const encoded = this.decrypt(pack, blob, sealed);
+    const plaintext = this.#decode(blob, encoded, base);
     if (this.#isHashed && !bytesEqual(this.#hasher.id(blob.kind, plaintext), blob.id)) {
       throw damagedBlob(blob, "its content is not what its id says");
     }
-    return plaintext;
+    return { plaintext, encoded };
   }
 
   /** The encoded bytes, authenticated; for moving a blob to another pack as it is. */

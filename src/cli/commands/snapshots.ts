@@ -50,7 +50,8 @@ async function snapshots(
   });
 }
 
-function latestOfEach(records: readonly SnapshotRecord[], count: number | undefined) {
+/** The newest `count` of each series; without a count all. */
+export function latestOfEach(records: readonly SnapshotRecord[], count: number | undefined) {
   if (count === undefined) return records;
   const seen = new Map<string, number>();
   const latest = records.toReversed().filter(({ snapshot }) => {
