@@ -1,5 +1,5 @@
 /** The commit point of a snapshot (format.md, "Order"; docs/concurrency.md, "Writer", 4). */
-import { VarveError } from "../base/errors.ts";
+import { hasCode, VarveError } from "../base/errors.ts";
 import type { SnapshotId } from "../base/ids.ts";
 import { snapshotObject } from "../repo/format/object-names.ts";
 import type { Snapshot } from "../repo/format/snapshot.ts";
@@ -24,7 +24,7 @@ export async function commitSnapshot(
   const { id, bytes } = sealSnapshot(repo.keys, snapshot, repo.random);
   await repo.store.put(snapshotObject(id), bytes);
   if (await session.isFenced()) {
-    await repo.store.delete(snapshotObject(id));
+    await takeBack(repo, id);
     throw new VarveError("session-fenced", "A prune took this run for dead.", {
       hint: "Run the command again; what was stored already is found again.",
     });
@@ -36,6 +36,15 @@ export async function commitSnapshot(
     if (failures[0] !== undefined) throw failures[0];
   }
   return id;
+}
+
+/** Where that is forbidden it stays, and the fence hides it from everybody. */
+async function takeBack(repo: Repository, id: SnapshotId): Promise<void> {
+  try {
+    await repo.store.delete(snapshotObject(id));
+  } catch (error) {
+    if (!hasCode(error, "store-denied")) throw error;
+  }
 }
 
 async function havePacksDied(repo: Repository, view: IndexView): Promise<boolean> {

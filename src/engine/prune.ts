@@ -270,7 +270,7 @@ class PruneRun {
   async #tidy(): Promise<void> {
     this.#progress("tidy", 0, 1);
     await rewriteIndexWithoutDead(this.#repo);
-    await mergeIndexObjects(this.#repo);
+    await mergeIndexObjects(this.#repo, true);
     await mergeTombstones(this.#repo);
     await this.#repo.store.sweepTemporary?.(staleTemporaryMs);
   }

@@ -13,6 +13,7 @@ import { type EncodedPack, encodePack } from "./format/index-object.ts";
 import { insertIndexObject } from "./index-loader.ts";
 import { openIndexObject, sealIndexObject } from "./objects.ts";
 import type { Repository } from "./repository.ts";
+import { deleteAll } from "./store/delete-all.ts";
 
 /** Objects of one size class that are joined. */
 const mergeCount = 8;
@@ -76,8 +77,13 @@ export function planMerge(objects: readonly IndexRow[]): IndexId[] {
 /**
  * Joins index objects as long as it pays. A crash after the union was put leaves the parts beside
  * it: harmless, and the next merge takes them in.
+ *
+ * Credentials that may not delete would add a union each time and get rid of no part: whoever has
+ * met that once, by this cache, leaves joining to others. `again` tries all the same, for a prune,
+ * which is nothing without the right to delete.
  */
-export async function mergeIndexObjects(repo: Repository): Promise<number> {
+export async function mergeIndexObjects(repo: Repository, again = false): Promise<number> {
+  if (!again && areJoinsDenied(repo)) return 0;
   let merges = 0;
   for (; merges < 10; merges++) {
     const rows = repo.cache.db.prepare("SELECT id, size FROM index_object").raw().all() as [
@@ -114,7 +120,28 @@ export async function rewriteIndexWithoutDead(repo: Repository): Promise<void> {
   }
 }
 
-/** False when a part is gone: somebody else is at it. */
+const deniedSetting = "joins_denied";
+
+function areJoinsDenied({ cache: { db } }: Repository): boolean {
+  return db.prepare("SELECT 1 FROM setting WHERE name = ?").get(deniedSetting) !== undefined;
+}
+
+/** False where the store does not let these credentials delete; the cache notes either. */
+async function removeParts(repo: Repository, parts: readonly IndexId[]): Promise<boolean> {
+  const { db } = repo.cache;
+  const names = parts.map((part) => `index/${part}`);
+  try {
+    await deleteAll(repo.store, names);
+  } catch (error) {
+    if (!hasCode(error, "store-denied")) throw error;
+    db.prepare("INSERT OR REPLACE INTO setting VALUES (?, 1)").run(deniedSetting);
+    return false;
+  }
+  if (names.length > 0) db.prepare("DELETE FROM setting WHERE name = ?").run(deniedSetting);
+  return true;
+}
+
+/** False when a part is gone, since somebody else is at it, or cannot be removed. */
 async function joinParts(repo: Repository, parts: readonly IndexId[]): Promise<boolean> {
   const { db } = repo.cache;
   const isDead = db.prepare("SELECT 1 FROM dead_pack WHERE id = ?").pluck();
@@ -133,7 +160,7 @@ async function joinParts(repo: Repository, parts: readonly IndexId[]): Promise<b
   }
   const union = packs.size > 0 ? await writeIndexObject(repo, [...packs.values()], parts) : "";
   const removed = parts.filter((part) => part !== union);
-  for (const part of removed) await repo.store.delete(`index/${part}`);
+  if (!(await removeParts(repo, removed))) return false;
   db.transaction(() => {
     for (const part of removed) {
       const no = db.prepare("SELECT no FROM index_object WHERE id = ?").pluck().get(fromHex(part));

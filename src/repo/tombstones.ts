@@ -10,6 +10,7 @@ import { tombstonePacksMax } from "./format/limits.ts";
 import type { MarkedSession, Tombstone } from "./format/tombstone.ts";
 import { openTombstone, sealTombstone } from "./objects.ts";
 import type { Repository } from "./repository.ts";
+import { deleteAll } from "./store/delete-all.ts";
 
 export interface StoredTombstone {
   readonly id: TombstoneId;
@@ -88,5 +89,8 @@ export async function mergeTombstones(repo: Repository): Promise<void> {
   const id = newTombstoneId(repo);
   await putTombstone(repo, { id, tombstone: union });
   // The cache is not told: it may not have all parts yet, and takes the union in at its next load.
-  for (const part of parts) await repo.store.delete(`tombstones/${part}`);
+  await deleteAll(
+    repo.store,
+    parts.map((part) => `tombstones/${part}`),
+  );
 }

@@ -46,7 +46,7 @@ export class TestClock implements Clock {
   }
 
   async sleep(ms: number): Promise<void> {
-    this.pass(ms);
+    this.pass(Math.ceil(ms));
   }
 }
 

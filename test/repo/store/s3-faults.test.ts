@@ -59,6 +59,7 @@ test("what passes is tried again, whatever the call", async () => {
     ["503", refuse(503, "SlowDown")],
     ["408", refuse(408, "RequestTimeout")],
     ["400", refuse(400, "BadDigest")],
+    ["417", refuse(417, "ExpectationFailed")],
     ["reset", reset],
     ["half an answer", half],
     ["no answer", stallBefore],
@@ -84,6 +85,18 @@ test("what passes is tried again, whatever the call", async () => {
     ),
   );
 });
+
+test("a range that was cut, and ended as if it were whole, is read again", () =>
+  withStore(async (store, server) => {
+    const data = patternBytes(1000);
+    await store.put("packs/a", data);
+    server.before = first(1, "GET", ({ response }) => {
+      response.writeHead(206, { "content-range": "bytes 100-599/1000" });
+      response.end(data.subarray(100, 300));
+      return "handled";
+    });
+    assert.deepEqual(await store.getRange("packs/a", 100, 500), data.slice(100, 600));
+  }));
 
 test("what does not pass is not tried again", () =>
   withStore(async (store, server) => {

@@ -86,7 +86,9 @@ export function retryOf(failure: S3Failure, error: unknown): Retry {
   if (notAgain.has(code)) return "no";
   if (status === 503 || status === 429 || slowDown.has(code)) return "much-later";
   if (status === 501 || status === 505 || status === 507) return "no";
-  if (status >= 500 || status === 408 || again.has(code)) return "later";
+  // 417 is some proxy's: nothing is expected here.
+  const passes = status >= 500 || status === 408 || status === 417;
+  if (passes || again.has(code)) return "later";
   // An answer that says that all went well and cannot be understood was cut or mixed up.
   return status < 300 ? "later" : "no";
 }

@@ -6,7 +6,7 @@
  * writes: some servers ignore them and others have several winners, and the protocol needs none
  * (so no `putIfAbsent`). Reading costs a round trip and money: not near.
  */
-import type { GetObjectCommandInput } from "@aws-sdk/client-s3";
+import type { GetObjectCommandInput, GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { type Clock, type Random, systemClock, systemRandom } from "../../../base/clock.ts";
 import { hasCode } from "../../../base/errors.ts";
 import { checkObjectName, checkRange, isObjectName } from "../object-name.ts";
@@ -197,7 +197,9 @@ export class S3Store implements Store {
         { action: "read", name },
         async (sdk, client, options) => {
           const input = { ...this.#object(name), ...extra };
-          const { Body } = await client.send(new sdk.GetObjectCommand(input), options);
+          const answer = await client.send(new sdk.GetObjectCommand(input), options);
+          const { Body } = answer;
+          requireAnnounced(answer);
           if (Body instanceof WholeBody) return Body.bytes;
           // Behind the SDK's check of the checksum.
           const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
@@ -243,6 +245,17 @@ export class S3Store implements Store {
 }
 
 const isOfPacks = (name: string) => name === "packs" || name.startsWith("packs/");
+
+/**
+ * An answer in pieces has no length of its own: one that was cut, and ended properly by a proxy, is
+ * told by the range that the server says it sends.
+ */
+function requireAnnounced({ Body, ContentRange }: GetObjectCommandOutput): void {
+  const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(ContentRange ?? "") ?? [];
+  if (first === undefined || last === undefined || !(Body instanceof WholeBody)) return;
+  if (Body.bytes.length >= Number(last) + 1 - Number(first)) return;
+  throw Object.assign(new Error("the answer ended early"), { code: "ECONNRESET" });
+}
 
 function own(signal: AbortSignal | undefined): StoreCallOptions {
   return signal === undefined ? {} : { signal };
