@@ -1,7 +1,8 @@
 /**
  * varve beside restic on one S3 server: the first snapshot of the Linux source, the same again, and
  * a full restore, without and with a round trip of 20 ms. They take turns, each round in new
- * buckets; the server is Ceph, as scripts/install-ceph.sh brings it.
+ * buckets; the server is Ceph, as scripts/install-ceph.sh brings it, over TLS: what restic sends over
+ * plain http it refuses.
  * usage: node dist/bench/s3/beside-restic.js [--runs N] [--varve PATH]
  * Work folder: VARVE_BENCH_DIR, or bench/work; restic as for `npm run bench`.
  */
@@ -47,14 +48,24 @@ const { values } = parseArgs({
 });
 const folder = resolve(process.env["VARVE_BENCH_DIR"] ?? join(top, "bench/work"));
 
-function resticAt(endpoint: string, bucket: string, place: string, secrets: Secrets): Client {
+interface Place {
+  readonly endpoint: string;
+  readonly bucket: string;
+  /** Of the server's certificate, a file. */
+  readonly authority: string;
+  /** Of the cache and the settings. */
+  readonly folder: string;
+  readonly secrets: Secrets;
+}
+
+function resticAt({ endpoint, bucket, authority, folder: own, secrets }: Place): Client {
   const path = findPeer("RESTIC", resticNames);
   if (path === undefined) throw new Error("restic is not there: see bench/README.md, Peers");
   const command = (...args: string[]): Command => ({
-    argv: [path, ...args],
+    argv: [path, "--cacert", authority, ...args],
     env: {
       RESTIC_REPOSITORY: `s3:${endpoint}/${bucket}`,
-      RESTIC_CACHE_DIR: join(place, "cache"),
+      RESTIC_CACHE_DIR: join(own, "cache"),
       RESTIC_PASSWORD_FILE: secrets.passphraseFile,
     },
   });
@@ -68,15 +79,15 @@ function resticAt(endpoint: string, bucket: string, place: string, secrets: Secr
   };
 }
 
-function varveAt(endpoint: string, bucket: string, place: string, secrets: Secrets): Client {
+function varveAt({ endpoint, bucket, authority, folder: own, secrets }: Place): Client {
   const command = (...args: string[]): Command => ({
     argv: [process.execPath, resolve(values.varve), ...args],
     env: {
-      VARVE_REPO: `s3://${bucket}/varve?endpoint=${endpoint}`,
-      VARVE_CACHE_DIR: join(place, "cache"),
+      VARVE_REPO: `s3://${bucket}/varve?endpoint=${endpoint}&ca=${authority}`,
+      VARVE_CACHE_DIR: join(own, "cache"),
       VARVE_PASSWORD_FILE: secrets.keyFile,
-      XDG_CONFIG_HOME: join(place, "config"),
-      XDG_DATA_HOME: join(place, "data"),
+      XDG_CONFIG_HOME: join(own, "config"),
+      XDG_DATA_HOME: join(own, "data"),
     },
   });
   return {
@@ -104,12 +115,14 @@ class Bench {
 
   async round(endpoint: string, roundTripMs: number): Promise<void> {
     for (const clientAt of [resticAt, varveAt]) {
-      const place = join(folder, "s3-place");
-      rmSync(place, { recursive: true, force: true });
-      mkdirSync(place);
+      // What was restored stays until the end: ext4 is slow for a minute after many deletions.
+      const place = join(folder, "s3", String(this.#buckets));
+      mkdirSync(place, { recursive: true });
       const bucket = `round-${this.#buckets++}`;
       await makeBucket(this.#ceph, bucket);
-      const client = clientAt(endpoint, bucket, place, this.#secrets);
+      const { ca: authority } = this.#ceph;
+      const secrets = this.#secrets;
+      const client = clientAt({ endpoint, bucket, authority, folder: place, secrets });
       output(client.command("init"));
       for (const work of works) this.#measure(client, work, place, roundTripMs);
       compareTrees(this.#source, join(place, "restored", this.#source));
@@ -150,26 +163,28 @@ async function proxy(endpoint: string, roundTripMs: number): Promise<[string, Ch
   const args = [script, new URL(endpoint).port, String(roundTripMs)];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
-  return [`http://127.0.0.1:${line.toString().trim()}`, child];
+  return [`https://127.0.0.1:${line.toString().trim()}`, child];
 }
 
 const root = cephRoot();
 if (root === undefined) throw new Error(cephMissing);
 mkdirSync(join(folder, "data"), { recursive: true });
+rmSync(join(folder, "s3"), { recursive: true, force: true });
 const set = new DataSet(join(folder, "data/tree"), 2, makeLinux);
 set.use(1);
 const ceph = await startCeph(root);
 process.env["AWS_ACCESS_KEY_ID"] = ceph.accessKey;
 process.env["AWS_SECRET_ACCESS_KEY"] = ceph.secretKey;
 const bench = new Bench(ceph, await writeSecrets(folder), set.path);
-const [farEndpoint, far] = await proxy(ceph.endpoint, roundTripsMs[1] ?? 0);
+const [farEndpoint, far] = await proxy(ceph.tlsEndpoint, roundTripsMs[1] ?? 0);
 try {
   for (let run = 0; run < Number(values.runs); run++) {
-    await bench.round(ceph.endpoint, 0);
+    await bench.round(ceph.tlsEndpoint, 0);
     await bench.round(farEndpoint, roundTripsMs[1] ?? 0);
   }
   bench.report();
 } finally {
   far.kill();
   await ceph.stop();
+  rmSync(join(folder, "s3"), { recursive: true, force: true });
 }
