@@ -28,7 +28,7 @@ export const exitCodeMeanings: Readonly<Record<ExitCode, string>> = {
   [ExitCode.failed]: "Failed.",
   [ExitCode.usage]: "Wrong usage; nothing was done.",
   [ExitCode.incomplete]: "The snapshot was made, but some of the source could not be read.",
-  [ExitCode.damage]: "The check found damage.",
+  [ExitCode.damage]: "A check, or a copy, found damage.",
   [ExitCode.repoAbsent]: "There is no repository at this place.",
   [ExitCode.running]: "This job is already running.",
   [ExitCode.passwordWrong]: "Wrong password or key.",

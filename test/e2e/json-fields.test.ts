@@ -118,6 +118,9 @@ describe("docs/json.md", () => {
     await check("snapshot", ["snapshot", "--series", "named", source]);
     await check("snapshot", ["snapshot", source]);
     await check("snapshots", ["snapshots"]);
+    const copy = ["copy", "--to", home.path("other"), "--to-password-file", home.path("other.key")];
+    await check("copy", [...copy, "--dry-run"]);
+    await check("copy", copy);
   });
 
   it("ls, find, diff", async () => {
@@ -182,6 +185,11 @@ describe("docs/json.md", () => {
     for (const path of files) fs.truncateSync(path, 100_000);
     const rows = await check("check", ["check", "--read-data"], 4);
     const damage = rows[0]?.["damage"] as Json[];
+    const copied = home.path("copied");
+    const key = ["--new-key-file", home.path("copied.key")];
+    await home.ok(["--repo", copied, "init", ...key]);
+    home.env["VARVE_TO_PASSWORD_FILE"] = home.path("copied.key");
+    await check("copy", ["copy", "--to", copied], 4);
     await check("restore", ["restore", "--target", home.path("target")], 1);
     await check("repair index", ["repair", "index", "--all"]);
     const names = damage.map(({ object }) => String(object)).filter((name) => /^packs/.test(name));

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VarveError } from "../../src/base/errors.ts";
+import { sessionId } from "../../src/base/ids.ts";
 import { copySnapshots } from "../../src/engine/copy.ts";
 import { prune } from "../../src/engine/prune.ts";
 import { packObject } from "../../src/repo/format/object-names.ts";
 import { BlobKind } from "../../src/repo/format/pack-table.ts";
+import { sealFence } from "../../src/repo/objects.ts";
 import type { Repository } from "../../src/repo/repository.ts";
+import { listSessions } from "../../src/repo/session.ts";
 import { assertCopied, type Shared, withTwo } from "../helpers/copy-places.ts";
 import { idOf, storePack } from "../helpers/pack-copies.ts";
 import {
@@ -249,4 +253,83 @@ test("a prune of the source takes nothing away from a copy", () =>
     assert.equal(copied.length, 3);
     await assertCopied(source, target);
     await other.close();
+  }));
+
+test("a copy that a prune takes for dead starts again, and finds what it stored", () =>
+  withTwo("ids", async (source, target, places) => {
+    await storeVersions(source, 3);
+    const fenced: string[] = [];
+    places.to.reset({
+      beforeOperation: async (kind, name) => {
+        if (kind !== "put" || !name.startsWith("snapshots/") || fenced.length > 0) return;
+        for (const { id } of await listSessions(target.store, target.keys)) {
+          fenced.push(id);
+          const fence = `${id}-${sessionId("2".repeat(32))}`;
+          const bytes = sealFence(
+            target.keys,
+            fence,
+            { listed: true, snapshots: [] },
+            target.random,
+          );
+          await target.store.put(`fences/${fence}`, bytes);
+        }
+      },
+    });
+    const { copied, added } = await copySnapshots(source, target);
+    assert.equal(fenced.length, 1);
+    assert.equal(copied.length, 3);
+    assert.ok(added.rawBytes < 20_000, "the first attempt had stored the rest");
+    await assertCopied(source, target);
+  }));
+
+test("a prune of the target that buries what a copy counts on", () =>
+  withTwo("ids", async (source, target, places) => {
+    await storeVersions(source, 2);
+    await copySnapshots(source, target);
+    const other = await places.open("to", "other");
+    for (const { id } of await target.snapshots()) await target.store.delete(`snapshots/${id}`);
+    let isPruned = false;
+    places.to.reset({
+      beforeOperation: async (kind, name) => {
+        if (isPruned || kind !== "put" || !name.startsWith("snapshots/")) return;
+        isPruned = true;
+        await prune(other);
+      },
+    });
+    const { copied } = await copySnapshots(source, target);
+    assert.ok(isPruned);
+    assert.equal(copied.length, 2);
+    await other.close();
+    await assertCopied(source, target);
+    // Nothing waits any more: now the packs are deleted.
+    const later = await places.open("to", "later");
+    await prune(later);
+    await assertCopied(source, later);
+    await later.close();
+  }));
+
+test("a node that is at the target proves nothing of what is below it", () =>
+  withTwo("ids", async (source, target) => {
+    await storeVersions(source, 1);
+    const [record] = await source.snapshots();
+    await source.loadIndex();
+    const root = record?.snapshot.root as Uint8Array;
+    await storePack(target, [
+      { kind: BlobKind.catalog, plaintext: await source.blobs.read(BlobKind.catalog, root) },
+    ]);
+    await copySnapshots(source, target);
+    await assertCopied(source, target);
+  }));
+
+test("where nothing may be written at the source, it is read all the same", () =>
+  withTwo("nothing", async (source, target, { from }) => {
+    await storeVersions(source, 2);
+    from.reset({
+      beforeOperation: (kind) => {
+        if (kind === "put") throw new VarveError("store-denied", "Read-only.");
+      },
+    });
+    assert.equal((await copySnapshots(source, target)).copied.length, 2);
+    from.reset();
+    await assertCopied(source, target);
   }));
