@@ -1,8 +1,8 @@
 /**
  * varve beside restic on one S3 server: the first snapshot of the Linux source, the same again, and
  * a full restore, without and with a round trip of 20 ms. They take turns, each round in new
- * buckets; the server is Ceph, as scripts/install-ceph.sh brings it, over TLS: what restic sends over
- * plain http it refuses.
+ * buckets; the server is Ceph, as scripts/install-ceph.sh brings it, over TLS: what restic sends
+ * over plain http it refuses.
  * usage: node dist/bench/s3/beside-restic.js [--runs N] [--varve PATH]
  * Work folder: VARVE_BENCH_DIR, or bench/work; restic as for `npm run bench`.
  */
