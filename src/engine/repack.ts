@@ -87,9 +87,7 @@ export class Repacker {
   /** Takes a blob as `BlobOpener.decrypt` gives it. */
   async append(entry: BlobFacts, encoded: Uint8Array): Promise<void> {
     const sealer = await this.#sealerFor(entry.kind, encoded.length);
-    const { kind, encoding, id, rawLength, baseId } = entry;
-    const facts = { kind, encoding, id, rawLength, encoded };
-    sealer.appendEncoded(baseId === undefined ? facts : { ...facts, baseId });
+    sealer.appendEncoded({ ...entry, encoded });
   }
 
   /** Compresses it anew, as a blob that stands on nothing. */

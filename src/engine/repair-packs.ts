@@ -10,13 +10,13 @@
  *     a disk was not there, must be put back before, not after.
  */
 import { hasCode } from "../base/errors.ts";
-import { type BlobId, type PackId, toHex } from "../base/ids.ts";
+import { type PackId, toHex } from "../base/ids.ts";
 import { BlobOpener, type PackOpener } from "../repo/blob-codec.ts";
-import type { BlobPlace } from "../repo/blob-lookup.ts";
+import { type BlobPlace, standingCopy } from "../repo/blob-lookup.ts";
 import { type BlobWriter, withBlobWriter } from "../repo/blob-writer.ts";
 import type { IndexPack } from "../repo/format/index-object.ts";
 import { packObject } from "../repo/format/object-names.ts";
-import { type BlobKind, Encoding, type PackTableEntry } from "../repo/format/pack-table.ts";
+import { depthOf, type PackTableEntry } from "../repo/format/pack-table.ts";
 import type { Repository } from "../repo/repository.ts";
 import { listSessions, Session } from "../repo/session.ts";
 import { buryPacks, noteSessions } from "../repo/tombstones.ts";
@@ -121,7 +121,7 @@ class Salvage {
   readonly #repacker: Repacker | undefined;
   readonly #faultyNos: Set<number>;
   readonly #opener: BlobOpener;
-  /** Of blobs that stand on nothing, their ids; of others also the base's. */
+  /** Of blobs that stand on nothing, their ids; of others also the depth and the base's. */
   readonly #saved = new Set<string>();
 
   constructor(repo: Repository, repacker: Repacker | undefined, faulty: ReadonlySet<PackId>) {
@@ -137,8 +137,7 @@ class Salvage {
     const opener = this.#tryOpenPack(record);
     const count = { saved: 0, elsewhere: 0, lost: 0 };
     // Bases before the blobs that stand on them.
-    const hasBase = ({ encoding }: PackTableEntry) => Number(encoding === Encoding.zstdOnBase);
-    const order = [...record.blobs].sort((a, b) => hasBase(a) - hasBase(b));
+    const order = [...record.blobs].sort((a, b) => depthOf(a) - depthOf(b));
     for (const blob of order) {
       if (this.#isElsewhere(blob)) count.elsewhere++;
       else if (opener !== undefined && (await this.#save(opener, blob, bytes))) count.saved++;
@@ -167,26 +166,14 @@ class Salvage {
   }
 
   /**
-   * Whether as much of the blob as this copy can give is in a sound pack. A copy that stands on a
-   * base is no match for one that does not: it cannot be a base, and is lost with its own.
+   * Whether as much of the blob as this copy can give is in sound packs. A copy of more depth is no
+   * match for it: not all can stand on that, and it is lost with more.
    */
-  #isElsewhere({ kind, id, baseId }: PackTableEntry): boolean {
-    if (this.#isPlainElsewhere(kind, id)) return true;
-    if (baseId === undefined) return false;
-    if (this.#saved.has(nameOf(id, baseId))) return true;
-    return this.#soundCopies(kind, id).some(
-      (copy) => copy.baseId !== undefined && this.#isPlainElsewhere(kind, copy.baseId),
-    );
-  }
-
-  #isPlainElsewhere(kind: BlobKind, id: BlobId): boolean {
-    const isPlain = ({ baseId }: BlobPlace) => baseId === undefined;
-    return this.#saved.has(nameOf(id)) || this.#soundCopies(kind, id).some(isPlain);
-  }
-
-  #soundCopies(kind: BlobKind, id: BlobId): BlobPlace[] {
-    const copies = this.#repo.index.copies(kind, id);
-    return copies.filter(({ packNo }) => !this.#faultyNos.has(packNo));
+  #isElsewhere(blob: PackTableEntry): boolean {
+    const { kind, id } = blob;
+    if (this.#saved.has(nameOf({ id })) || this.#saved.has(nameOf(blob))) return true;
+    const isSound = ({ packNo }: BlobPlace) => !this.#faultyNos.has(packNo);
+    return standingCopy(this.#repo.index, kind, id, depthOf(blob) + 1, isSound) !== undefined;
   }
 
   /** Also what stands on a base that is lost: the next snapshot may bring that back. */
@@ -202,12 +189,13 @@ class Salvage {
       if (hasCode(error, "blob-damaged")) return false;
       throw error;
     }
-    this.#saved.add(nameOf(blob.id, blob.baseId));
+    this.#saved.add(nameOf(blob));
     await this.#repacker?.append(blob, encoded);
     return true;
   }
 }
 
-function nameOf(id: BlobId, baseId?: BlobId): string {
-  return baseId === undefined ? toHex(id) : `${toHex(id)} ${toHex(baseId)}`;
+function nameOf(blob: Pick<PackTableEntry, "id" | "baseId" | "generation">): string {
+  const { id, baseId } = blob;
+  return baseId === undefined ? toHex(id) : `${toHex(id)} ${depthOf(blob)} ${toHex(baseId)}`;
 }

@@ -5,14 +5,15 @@
  *
  * A blob that is compressed against a base is needed together with it. Copies that stand on nothing
  * are taken first; of the others every one, since nobody knows yet whose base can be had. What they
- * stand on is missing in the next round, and copied then: all of it before a sweep deletes.
+ * stand on is missing in the next round, and so on: all of it before a sweep deletes.
  */
 import { bytesEqual } from "../base/bytes.ts";
 import { hasCode, type VarveError } from "../base/errors.ts";
 import { type BlobId, type PackId, toHex } from "../base/ids.ts";
+import type { BlobPlace } from "../repo/blob-lookup.ts";
 import { withBlobWriter } from "../repo/blob-writer.ts";
 import { packObject } from "../repo/format/object-names.ts";
-import type { BlobKind, PackTableEntry } from "../repo/format/pack-table.ts";
+import { type BlobKind, depthOf, type PackTableEntry } from "../repo/format/pack-table.ts";
 import type { Repository } from "../repo/repository.ts";
 import type { Session } from "../repo/session.ts";
 import type { SnapshotRecord } from "../repo/snapshot-list.ts";
@@ -98,12 +99,12 @@ class RescueRound {
       await this.#copy(repacker, pack, (entry) => isPlain(entry) && this.#take(entry));
     }
     for (const pack of standing) {
-      await this.#copy(repacker, pack, (entry) => this.#isOnNewBase(entry) && this.#take(entry));
+      await this.#copy(repacker, pack, (entry) => this.#standsAnew(entry) && this.#take(entry));
     }
     await repacker.finish();
   }
 
-  /** Once for each blob, and for each base that it stands on. */
+  /** Once for each blob, and for each base that it stands on, at each depth. */
   #take(entry: PackTableEntry): boolean {
     const name = nameOf(entry);
     if (this.#done.has(name)) return false;
@@ -111,12 +112,17 @@ class RescueRound {
     return true;
   }
 
-  #isOnNewBase({ kind, id, baseId }: PackTableEntry): boolean {
+  /** Whether no living pack has it on this base at this depth: others ask for other copies of it. */
+  #standsAnew(entry: PackTableEntry): boolean {
+    const { kind, id, baseId } = entry;
     const hex = toHex(id);
     if (baseId === undefined || this.#missing.get(hex) !== kind || this.#done.has(hex))
       return false;
-    const living = this.#repo.index.copies(kind, id);
-    return !living.some((copy) => copy.baseId !== undefined && bytesEqual(copy.baseId, baseId));
+    const isSame = (copy: BlobPlace) =>
+      copy.baseId !== undefined &&
+      bytesEqual(copy.baseId, baseId) &&
+      depthOf(copy) === depthOf(entry);
+    return !this.#repo.index.copies(kind, id).some(isSame);
   }
 
   async #copy(
@@ -141,8 +147,9 @@ class RescueRound {
   }
 }
 
-function nameOf({ id, baseId }: PackTableEntry): string {
-  return baseId === undefined ? toHex(id) : `${toHex(id)} ${toHex(baseId)}`;
+function nameOf(entry: PackTableEntry): string {
+  const { id, baseId } = entry;
+  return baseId === undefined ? toHex(id) : `${toHex(id)} ${depthOf(entry)} ${toHex(baseId)}`;
 }
 
 /** Undefined when the pack is gone. */

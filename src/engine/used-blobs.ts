@@ -1,11 +1,11 @@
 /**
  * The set of blobs that snapshots need, as one bit for each blob of each pack: 1.25 MB for ten
- * million blobs. A blob with several living copies is needed in one of them only; but one that
- * others stand on is needed in a copy that stands on nothing itself, whatever else marks it.
+ * million blobs. A blob with several living copies is needed in one of them only, the same one for
+ * all who need it (`standingCopy` in repo/blob-lookup.ts), with all that this one stands on.
  */
 import type { BlobId } from "../base/ids.ts";
 import type { BlobIndex } from "../repo/blob-index.ts";
-import { type BlobPlace, plainCopy } from "../repo/blob-lookup.ts";
+import { type BlobPlace, basesOf, lackedBases, standingOf } from "../repo/blob-lookup.ts";
 import { BlobKind } from "../repo/format/pack-table.ts";
 import { BlobBits } from "./blob-bits.ts";
 
@@ -14,6 +14,8 @@ export interface PackUsage {
   /** Stored bytes of the needed blobs. */
   bytes: number;
 }
+
+type OnAbsent = (kind: BlobKind, id: BlobId) => void;
 
 export class UsedBlobs {
   readonly #index: BlobIndex;
@@ -32,38 +34,42 @@ export class UsedBlobs {
   }
 
   /**
-   * Marks a blob, and the base that it is compressed against: a base is needed by whoever needs
-   * the blob. "new" when it was not marked before, or as a base only. When it is "absent",
+   * Marks a blob, and the bases that it stands on, down to the last: they are needed by whoever
+   * needs the blob. "new" when it was not marked before, or as a base only. When it is "absent",
    * `onAbsent` is told what living packs lack: the blob, and the bases of copies that are of no use
    * without.
    */
-  mark(
-    kind: BlobKind,
-    id: BlobId,
-    onAbsent: (kind: BlobKind, id: BlobId) => void,
-  ): "new" | "known" | "absent" {
+  mark(kind: BlobKind, id: BlobId, onAbsent: OnAbsent): "new" | "known" | "absent" {
     const place = this.#index.find(kind, id);
     const isNew = place === undefined ? undefined : this.#set(place);
     if (place === undefined || isNew === undefined) {
-      onAbsent(kind, id);
-      for (const { baseId } of this.#index.copies(kind, id)) {
-        if (baseId !== undefined) onAbsent(kind, baseId);
-      }
+      this.#tellAbsent(kind, id, onAbsent);
       return "absent";
     }
     if (!isNew && !this.#onlyBases.has(place)) return "known";
     this.#onlyBases.remove(place);
     if (kind === BlobKind.data) this.dataBytes += place.rawLength;
-    if (place.baseId === undefined || this.#markBase(kind, place.baseId)) return "new";
-    onAbsent(kind, place.baseId);
+    if (this.#markBases(place)) return "new";
+    this.#tellAbsent(kind, id, onAbsent);
     return "absent";
   }
 
-  #markBase(kind: BlobKind, id: BlobId): boolean {
-    const place = plainCopy(this.#index, kind, id);
-    const isNew = place === undefined ? undefined : this.#set(place);
-    if (place !== undefined && isNew === true) this.#onlyBases.add(place);
-    return isNew !== undefined;
+  #tellAbsent(kind: BlobKind, id: BlobId, onAbsent: OnAbsent): void {
+    onAbsent(kind, id);
+    for (const base of lackedBases(this.#index, kind, id)) onAbsent(kind, base);
+  }
+
+  /** False when one is not there, because another process has just dropped its pack. */
+  #markBases(place: BlobPlace): boolean {
+    if (place.baseId === undefined) return true;
+    const standing = standingOf(this.#index, place);
+    if (standing === undefined) return false;
+    for (const base of basesOf(standing)) {
+      const isNew = this.#set(base);
+      if (isNew === undefined) return false;
+      if (isNew) this.#onlyBases.add(base);
+    }
+    return true;
   }
 
   /** False when the bit was set already; undefined when the pack has left the cache. */

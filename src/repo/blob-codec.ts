@@ -94,6 +94,8 @@ export interface SealedPack {
 export interface BlobBase {
   readonly id: BlobId;
   readonly plaintext: Uint8Array;
+  /** Of the blob that is to stand on it. */
+  readonly generation: number;
   /** Compressed bytes up to which the blob is stored so, else alone; any when not given. */
   readonly worthBytes?: number;
 }
@@ -179,7 +181,8 @@ export class BlobSealer {
         base.plaintext,
         worthBytes,
       );
-      const facts = { kind, encoding: Encoding.zstdOnBase, id, rawLength, baseId: base.id };
+      const on = { baseId: base.id, generation: base.generation };
+      const facts = { kind, encoding: Encoding.zstdOnBase, id, rawLength, ...on };
       if (length >= 0) return this.#seal(facts, this.#written(length));
     }
     const length = this.#compressor.compressInto(this.#bytes, this.#offset, plaintext);
@@ -200,7 +203,7 @@ export class BlobSealer {
   }
 
   #seal(blob: BlobFacts, encoded: Uint8Array): PackTableEntry {
-    const { kind, encoding, id, rawLength, baseId } = blob;
+    const { kind, encoding, id, rawLength, baseId, generation } = blob;
     const offset = this.#offset;
     const length = this.#cipher.sealInto(
       this.#bytes,
@@ -211,7 +214,8 @@ export class BlobSealer {
     );
     this.#offset += length;
     const entry = { kind, encoding, id, rawLength, offset, length };
-    const full = baseId === undefined ? entry : { ...entry, baseId };
+    const isPlain = baseId === undefined || generation === undefined;
+    const full = isPlain ? entry : { ...entry, baseId, generation };
     writeTableEntry(this.#entries, full);
     this.#blobCount++;
     return full;

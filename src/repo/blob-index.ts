@@ -8,8 +8,8 @@
  */
 import { VarveError } from "../base/errors.ts";
 import { type BlobId, fromHex, type PackId, packId, shortIdBytes, toHex } from "../base/ids.ts";
-import { type BlobLookup, type BlobPlace, type PackInfo, usableCopy } from "./blob-lookup.ts";
-import { BlobRows } from "./cache/blob-rows.ts";
+import { type BlobLookup, type BlobPlace, type PackInfo, standingCopy } from "./blob-lookup.ts";
+import { BlobRows, readBase } from "./cache/blob-rows.ts";
 import type { Database, Statement } from "./cache/cache-database.ts";
 import { WaitingBlobs } from "./cache/waiting-blobs.ts";
 import type { IndexPack } from "./format/index-object.ts";
@@ -144,15 +144,16 @@ export class BlobIndex implements BlobLookup {
   }
 
   /**
-   * A living copy of the blob, the oldest pack's when there are several. One that stands on a base
-   * is none unless the base is in a living pack as well: whoever needs the blob needs both.
+   * A living copy of the blob: that of least depth, then of the oldest pack, when there are several.
+   * One that stands on a base is none unless that is there as well: whoever needs the blob needs both.
    */
   find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
     if (this.#empty) return undefined;
     const first = this.#findOne.get(cacheKey(id)) as BlobRow | undefined;
-    if (first === undefined) return usableCopy(this, this.#waitingCopies(kind, id));
-    if (this.counts(first[0]) && first[5] === kind && first[7] === null) return placeOf(first);
-    return usableCopy(this, this.copies(kind, id));
+    if (first === undefined && this.#waiting.isEmpty) return undefined;
+    const isPlain = first !== undefined && first[5] === kind && first[7] === null;
+    if (isPlain && this.counts(first[0])) return placeOf(first);
+    return standingCopy(this, kind, id)?.place;
   }
 
   /**
@@ -356,5 +357,5 @@ function placeOf(row: BlobRow): BlobPlace {
     kind: row[5] as BlobKind,
     encoding: row[6] as Encoding,
   };
-  return row[7] === null ? place : { ...place, baseId: row[7] };
+  return row[7] === null ? place : { ...place, ...readBase(row[7]) };
 }

@@ -11,10 +11,16 @@ import { hasCode, invariant, VarveError } from "../base/errors.ts";
 import { type BlobId, toHex } from "../base/ids.ts";
 import { BoundedPool } from "../base/pool.ts";
 import { BlobOpener, type PackOpener } from "./blob-codec.ts";
-import type { BlobLookup, BlobPlace } from "./blob-lookup.ts";
+import {
+  type BlobLookup,
+  type BlobPlace,
+  copiesBelow,
+  lackedBases,
+  type StandingCopy,
+} from "./blob-lookup.ts";
 import type { RepositoryKeys } from "./crypto/keys.ts";
 import { packObject } from "./format/object-names.ts";
-import { BlobKind } from "./format/pack-table.ts";
+import { BlobKind, depthOf } from "./format/pack-table.ts";
 import type { Store } from "./store/store.ts";
 
 /** What a reader needs of a repository. */
@@ -27,10 +33,8 @@ export interface BlobReaderContext {
   readonly onSpareUsed?: (damaged: BlobPlace, error: VarveError) => void;
 }
 
-/** A copy of a blob that opened, and what it stands on. */
-export interface IntactCopy {
-  readonly place: BlobPlace;
-  readonly base?: BlobPlace;
+/** A copy of a blob that opened, with what it stands on. */
+export interface IntactCopy extends StandingCopy {
   readonly plaintext: Uint8Array;
 }
 
@@ -46,6 +50,12 @@ const kindNames: Record<number, string> = {
   [BlobKind.list]: "list",
 };
 
+/**
+ * Copies that did not open, by pack and ordinal: none is tried again for another that stands on it,
+ * so that a read is bounded by the copies there are.
+ */
+type FailedCopies = Map<string, VarveError>;
+
 interface Wanted {
   readonly ordinal: number;
   readonly id: BlobId;
@@ -53,7 +63,7 @@ interface Wanted {
 }
 
 function blobAbsent(index: BlobLookup, kind: BlobKind, id: BlobId): VarveError {
-  const base = index.copies(kind, id)[0]?.baseId;
+  const base = lackedBases(index, kind, id).at(-1);
   const what = `A ${kindNames[kind]} blob`;
   const message = base === undefined ? what : `What ${what.toLowerCase()} stands on`;
   return new VarveError("blob-absent", `${message} is in no living pack.`, {
@@ -120,16 +130,21 @@ export class BlobReader {
   }
 
   /** Reads this very copy; of its base, if it has one, whatever copy opens. */
-  async readCopy(id: BlobId, place: BlobPlace): Promise<IntactCopy> {
+  async readCopy(
+    id: BlobId,
+    place: BlobPlace,
+    failed: FailedCopies = new Map(),
+  ): Promise<IntactCopy> {
     const { pack } = this.#repo.index.packInfo(place.packNo);
     const { offset, length } = place;
-    return this.#open(id, place, await this.#repo.store.getRange(packObject(pack), offset, length));
+    const sealed = await this.#repo.store.getRange(packObject(pack), offset, length);
+    return this.#open(id, place, sealed, failed);
   }
 
-  /** Like `read`, of a blob that others stand on. */
-  async readBase(kind: BlobKind, id: BlobId): Promise<IntactCopy> {
-    const isPlain = ({ baseId }: BlobPlace) => baseId === undefined;
-    return this.#readFirst(kind, id, this.#repo.index.copies(kind, id).filter(isPlain));
+  /** Like `read`, of what this copy of a blob stands on. */
+  async readBase({ kind, baseId, ...copy }: BlobPlace): Promise<IntactCopy> {
+    invariant(baseId !== undefined, "it stands on a base");
+    return this.#readFirst(kind, baseId, depthOf(copy), new Map());
   }
 
   async #readAll(kind: BlobKind, ids: readonly BlobId[]): Promise<Uint8Array[]> {
@@ -174,45 +189,74 @@ export class BlobReader {
     for (const { ordinal, id, place } of range) {
       const start = place.offset - first.offset;
       const sealed = bytes.subarray(start, start + place.length);
-      results[ordinal] = (await this.#open(id, place, sealed)).plaintext;
+      results[ordinal] = (await this.#open(id, place, sealed, new Map())).plaintext;
     }
   }
 
   #readAnyCopy(kind: BlobKind, id: BlobId): Promise<IntactCopy> {
-    return this.#readFirst(kind, id, this.#repo.index.copies(kind, id));
+    return this.#readFirst(kind, id, Number.POSITIVE_INFINITY, new Map());
   }
 
-  /** The first that opens. An absence is thrown before a damage: it may be that of an old index. */
-  async #readFirst(kind: BlobKind, id: BlobId, copies: readonly BlobPlace[]): Promise<IntactCopy> {
-    const failed: { readonly place: BlobPlace; readonly error: VarveError }[] = [];
-    for (const place of copies) {
+  /**
+   * The first of less depth than `depthEnd` that opens. An absence is thrown before a damage: it
+   * may be that of an old index.
+   */
+  async #readFirst(
+    kind: BlobKind,
+    id: BlobId,
+    depthEnd: number,
+    failed: FailedCopies,
+  ): Promise<IntactCopy> {
+    const errors: VarveError[] = [];
+    const spared: { readonly place: BlobPlace; readonly error: VarveError }[] = [];
+    for (const place of copiesBelow(this.#repo.index.copies(kind, id), depthEnd)) {
+      const name = `${place.packNo} ${place.ordinal}`;
+      const known = failed.get(name);
+      if (known !== undefined) {
+        errors.push(known);
+        continue;
+      }
       try {
-        const copy = await this.readCopy(id, place);
-        for (const { place: damaged, error } of failed) {
-          // Of a copy that stands on a base, the base may be what is damaged.
-          const isPlain = damaged.baseId === undefined;
-          const isDamage = hasCode(error, "blob-damaged", "object-damaged");
-          if (isPlain && isDamage) this.#repo.onSpareUsed?.(damaged, error);
-        }
+        const copy = await this.readCopy(id, place, failed);
+        this.#tellSpared(spared);
         return copy;
       } catch (error) {
         if (!isLoss(error)) throw error;
-        failed.push({ place, error });
+        failed.set(name, error);
+        errors.push(error);
+        spared.push({ place, error });
       }
     }
-    const isAbsence = ({ error }: { error: VarveError }) =>
-      hasCode(error, "object-absent", "blob-absent");
-    const told = failed.find(isAbsence) ?? failed[0];
-    throw told?.error ?? blobAbsent(this.#repo.index, kind, id);
+    const isAbsence = (error: VarveError) => hasCode(error, "object-absent", "blob-absent");
+    throw errors.find(isAbsence) ?? errors[0] ?? blobAbsent(this.#repo.index, kind, id);
   }
 
-  async #open(id: BlobId, place: BlobPlace, sealed: Uint8Array): Promise<IntactCopy> {
+  #tellSpared(failed: readonly { readonly place: BlobPlace; readonly error: VarveError }[]): void {
+    for (const { place, error } of failed) {
+      // Of a copy that stands on a base, the base may be what is damaged.
+      const isPlain = place.baseId === undefined;
+      const isDamage = hasCode(error, "blob-damaged", "object-damaged");
+      if (isPlain && isDamage) this.#repo.onSpareUsed?.(place, error);
+    }
+  }
+
+  async #open(
+    id: BlobId,
+    place: BlobPlace,
+    sealed: Uint8Array,
+    failed: FailedCopies,
+  ): Promise<IntactCopy> {
     this.#opener ??= new BlobOpener(this.#repo.keys);
     const { kind, baseId } = place;
-    const base = baseId === undefined ? undefined : await this.readBase(kind, baseId);
+    const base =
+      baseId === undefined
+        ? undefined
+        : await this.#readFirst(kind, baseId, depthOf(place), failed);
     const pack = this.#packOpener(place.packNo);
     const plaintext = this.#opener.open(pack, { ...place, id }, sealed, base?.plaintext);
-    return base === undefined ? { place, plaintext } : { place, base: base.place, plaintext };
+    return base === undefined
+      ? { place, plaintext }
+      : { place, base: withoutBytes(base), plaintext };
   }
 
   #packOpener(packNo: number): PackOpener {
@@ -225,6 +269,11 @@ export class BlobReader {
     }
     return opener;
   }
+}
+
+/** Nobody needs the bases' plaintexts any more. */
+function withoutBytes({ place, base }: IntactCopy): StandingCopy {
+  return base === undefined ? { place } : { place, base };
 }
 
 /** From the first blob's beginning to the last one's end. */

@@ -311,7 +311,11 @@ test("a blob in a sound pack that is not what its id says is damage of that pack
       // A writer with a fault: the base that it names is not the one that it used.
       const session = await Session.begin(repo, "test");
       const sealer = repo.newSealer();
-      const wrong = { id: idOf(repo, base), plaintext: noise(20_000, 1).reverse() };
+      const wrong = {
+        id: idOf(repo, base),
+        plaintext: noise(20_000, 1).reverse(),
+        generation: 1,
+      };
       const text = Buffer.from("some text that compresses ".repeat(50));
       sealer.append(BlobKind.data, idOf(repo, one ?? ""), text, wrong);
       const finished = sealer.finish();

@@ -68,7 +68,8 @@ test("worker threads find what stands on a base, and is not what its id says", a
     const session = await Session.begin(repo, "test");
     const sealer = repo.newSealer();
     const text = Buffer.from("some text that compresses ".repeat(50));
-    const wrong = { id: idOf(repo, base), plaintext: noise(20_000, 1).reverse() };
+    const plaintext = noise(20_000, 1).reverse();
+    const wrong = { id: idOf(repo, base), plaintext, generation: 1 };
     sealer.append(BlobKind.data, idOf(repo, changed[0] ?? ""), text, wrong);
     const finished = sealer.finish();
     await withBlobWriter(repo, session, (writer) => writer.addPack(finished));

@@ -177,7 +177,7 @@ test("blobs that stand on a base, and bases that cannot be had", async () => {
       const second = repo.newSealer();
       for (const each of changed) {
         const kind = BlobKind.data;
-        const on = { id: blobId(repo, base), plaintext: base };
+        const on = { id: blobId(repo, base), plaintext: base, generation: 1 };
         second.append(kind, blobId(repo, each), each, on);
       }
       await writer.addPack(second.finish());

@@ -170,7 +170,12 @@ test("a store that cannot be reached is no absent blob", async () => {
 test("bases come with the blobs that stand on them, once", async () => {
   const source = twoPacks();
   for (const n of [4, 5]) {
-    const place = { ...placeOf(2, n * 20, 20), encoding: Encoding.zstdOnBase, baseId: idOf(1) };
+    const place = {
+      ...placeOf(2, n * 20, 20),
+      encoding: Encoding.zstdOnBase,
+      baseId: idOf(1),
+      generation: 1,
+    };
     source.places.set(toHex(idOf(n)), place);
   }
   const batch = await new BlobFetcher(source).fetch(source.wanted(4, 5));
@@ -198,7 +203,12 @@ test("ranges cover each blob once, hold one pack each, and stay within their bou
       (blobs) => {
         const wanted = blobs.map(({ packNo, slot, length, stands }, n) => {
           const place = { ...placeOf(packNo, slot * 100, length), rawLength: 300 };
-          const onBase = { ...place, encoding: Encoding.zstdOnBase, baseId: idOf(1) };
+          const onBase = {
+            ...place,
+            encoding: Encoding.zstdOnBase,
+            baseId: idOf(1),
+            generation: 1,
+          };
           return { id: idOf(n % 256), place: stands ? onBase : place };
         });
         const ranges = rangesOf(wanted, limits);

@@ -22,6 +22,8 @@ export interface GoldenEntry extends Partial<Omit<Entry, "key" | "content">> {
   readonly pieces?: readonly Piece[];
   /** The chunks are compressed against this one. */
   readonly base?: Buffer;
+  /** With a base: 1 unless it says otherwise. */
+  readonly generation?: number;
 }
 
 /** Bytes that no compressor makes smaller, the same in every run. */
@@ -184,7 +186,7 @@ export class GoldenWriter {
 
   #putNode(plaintext: Uint8Array): Uint8Array {
     const id = this.#hasher.id(BlobKind.catalog, plaintext);
-    this.nodes.push({ id, plaintext: Uint8Array.from(plaintext) });
+    this.nodes.push({ id, plaintext: Uint8Array.from(plaintext), generation: 1 });
     if (this.#nodeBase === undefined) return this.#writer.put(BlobKind.catalog, plaintext);
     if (this.#writer.claim(BlobKind.catalog, id)) {
       this.#sealer.append(BlobKind.catalog, id, plaintext, this.#nodeBase);
@@ -193,7 +195,7 @@ export class GoldenWriter {
   }
 
   #entry(golden: GoldenEntry & { readonly key: CatalogKey }, ordinal: number): Entry {
-    const { path: _, pieces = [], base, key, ...more } = golden;
+    const { path: _, pieces = [], base, generation = 1, key, ...more } = golden;
     const type = more.type ?? EntryType.file;
     const time = 1_700_000_000_000_000_000n + BigInt(ordinal) * 1_000_000_007n;
     const meta = {
@@ -208,29 +210,30 @@ export class GoldenWriter {
       type,
     };
     if (type !== EntryType.file) return meta;
-    const content = this.#content(pieces, base);
+    const content = this.#content(pieces, base, generation);
     const size = pieces.reduce<number>((sum, each) => sum + lengthOf(each), 0);
     return { ...meta, size, content };
   }
 
-  #content(pieces: readonly Piece[], base: Buffer | undefined): Content {
+  #content(pieces: readonly Piece[], base: Buffer | undefined, generation: number): Content {
     const putList = (plaintext: Uint8Array) => this.#writer.put(BlobKind.list, plaintext);
     const builder = new ContentBuilder({ putList });
     for (const piece of pieces) {
-      const id = typeof piece === "number" ? null : this.#data(piece, base);
+      const id = typeof piece === "number" ? null : this.#data(piece, base, generation);
       builder.append(id, lengthOf(piece));
     }
     return builder.finish();
   }
 
-  #data(bytes: Buffer, base: Buffer | undefined): Uint8Array {
+  #data(bytes: Buffer, base: Buffer | undefined, generation: number): Uint8Array {
     const id = this.#hasher.id(BlobKind.data, bytes);
     if (!this.#writer.claim(BlobKind.data, id)) return id;
     if (base === undefined) {
       this.#sealer.append(BlobKind.data, id, bytes);
       return id;
     }
-    const blobBase = { id: this.#hasher.id(BlobKind.data, base), plaintext: base };
+    const baseId = this.#hasher.id(BlobKind.data, base);
+    const blobBase = { id: baseId, plaintext: base, generation };
     assert.equal(this.#sealer.append(BlobKind.data, id, bytes, blobBase).encoding, 2);
     return id;
   }

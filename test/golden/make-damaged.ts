@@ -166,6 +166,26 @@ const encodedAs =
     return id;
   };
 
+const longer = (bytes: Buffer) => Buffer.concat([bytes, Buffer.from("and more, ".repeat(9))]);
+
+interface OnOther {
+  readonly plaintext: Buffer;
+  readonly base?: Buffer;
+  readonly generation?: number;
+}
+
+/** A leaf and what it lies on. */
+const onOthers =
+  (blobs: (leaf: Buffer) => readonly OnOther[]): Seal =>
+  (sealer, repo) => {
+    const leaf = leafOf("n".repeat(200));
+    for (const { plaintext, base, generation = 0 } of blobs(leaf)) {
+      const on = base && { id: catalogId(repo, base), plaintext: base, generation };
+      sealer.append(BlobKind.catalog, catalogId(repo, plaintext), plaintext, on);
+    }
+    return catalogId(repo, leaf);
+  };
+
 const hostile: Record<string, [string, Seal]> = {
   "hostile-dotdot": ["an entry is called ..", named("..")],
   "hostile-dot": ["an entry is called .", named(".")],
@@ -191,7 +211,23 @@ const hostile: Record<string, [string, Seal]> = {
       encoding: Encoding.zstdOnBase,
       rawLength: leaf.length + 60,
       baseId: noise("base", 32),
+      generation: 1,
     })),
+  ],
+  "hostile-base-deep": [
+    "a blob lies on a base of which there is only a copy as deep as itself",
+    onOthers((leaf) => [
+      { plaintext: leaf, base: longer(leaf), generation: 2 },
+      { plaintext: longer(leaf), base: longer(longer(leaf)), generation: 1 },
+      { plaintext: longer(longer(leaf)) },
+    ]),
+  ],
+  "hostile-base-circle": [
+    "two blobs lie on each other",
+    onOthers((leaf) => [
+      { plaintext: leaf, base: longer(leaf), generation: 3 },
+      { plaintext: longer(leaf), base: leaf, generation: 1 },
+    ]),
   ],
 };
 

@@ -173,10 +173,7 @@ async function everythingTwice(repo: Repository): Promise<Uint8Array> {
     sources: [{ kind: "files" }, { kind: "command", exitCode: 0, argv: ["dump", "--all"] }],
     problems: 3,
   });
-  const second = [
-    ...first.filter(({ path }) => path !== "/golden/text"),
-    { path: "/golden/text", pieces: [edited(edited(story))], base: story },
-  ];
+  const second = [...first.filter(({ path }) => path !== "/golden/text"), ...editions()];
   const nodeBase = nodes[0];
   const [root2, session2] = await inSession(repo, (writer, { id }) => [
     new GoldenWriter(repo, writer, nodeBase).catalog(second),
@@ -191,6 +188,18 @@ async function everythingTwice(repo: Repository): Promise<Uint8Array> {
     extra: { future: { nested: [1, null, "two"] } },
   });
   return root;
+}
+
+/** Each edition lies on the one before, the last one so deep as can be. */
+function editions(): GoldenEntry[] {
+  const entries: GoldenEntry[] = [];
+  let base = edited(story);
+  for (const [name, generation] of Object.entries({ "": 3, " again": 7, " at last": 135 })) {
+    const edition = edited(base);
+    entries.push({ path: `/golden/text${name}`, pieces: [edition], base, generation });
+    base = edition;
+  }
+  return entries;
 }
 
 /** What the product reads back is what went in. */

@@ -36,6 +36,8 @@ interface Blob {
   readonly length: number;
   readonly rawLength: number;
   readonly base: string | undefined;
+  /** 0 without a base. */
+  readonly generation: number;
 }
 interface Pack {
   readonly id: string;
@@ -44,6 +46,10 @@ interface Pack {
   readonly bytes: Buffer;
   readonly blobs: readonly Blob[];
 }
+const depthMax = 4;
+/** How many bits of the generation are set. */
+const depthOf = ({ generation }: Pick<Blob, "generation">) =>
+  generation.toString(2).replaceAll("0", "").length;
 const codeNames = ["raw", "zstd", "zstd on base"];
 const kindNames = ["", "data", "catalog", "list"];
 
@@ -314,12 +320,23 @@ export class GoldenReader {
     return { exists, ...manifest };
   }
 
-  /** A blob's plaintext: "A blob is sealed…", and every copy of it must be good. */
+  /** "Bases": the copies of less depth than this that count. */
+  #copies(kind: number, id: string, depthEnd: number): { pack: Pack; blob: Blob }[] {
+    const places = this.#places.get(`${kind} ${id}`) ?? [];
+    return places.filter(({ blob }) => {
+      const depth = depthOf(blob);
+      const { base } = blob;
+      return depth < depthEnd && (base === undefined || this.#copies(kind, base, depth).length > 0);
+    });
+  }
+
+  /** A blob's plaintext: "A blob is sealed…", and every copy of it that counts must be good. */
   #blob(kind: number, id: string): Buffer {
     const known = this.#blobs.get(`${kind} ${id}`);
     if (known !== undefined) return known;
-    const places = this.#places.get(`${kind} ${id}`) ?? [];
-    const plaintexts = places.map(({ pack, blob }) => this.#openBlob(pack, blob, kind));
+    const copies = this.#copies(kind, id, depthMax + 1);
+    copies.sort((a, b) => depthOf(a.blob) - depthOf(b.blob));
+    const plaintexts = copies.map(({ pack, blob }) => this.#openBlob(pack, blob, kind));
     const [plaintext] = plaintexts;
     assert.ok(plaintext !== undefined, `blob ${id} is in no living pack`);
     this.#blobs.set(`${kind} ${id}`, plaintext);
@@ -329,7 +346,8 @@ export class GoldenReader {
   #openBlob(pack: Pack, blob: Blob, kind: number): Buffer {
     const facts = Buffer.from([1, kind, blob.code >> 4, 0, 0, 0, 0]);
     facts.writeUInt32LE(blob.rawLength, 3);
-    const aad = Buffer.concat([facts, Buffer.from(blob.id + (blob.base ?? ""), "hex")]);
+    const on = blob.base === undefined ? "" : blob.base + hex(Buffer.of(blob.generation));
+    const aad = Buffer.concat([facts, Buffer.from(blob.id + on, "hex")]);
     const sealed = pack.bytes.subarray(blob.offset, blob.offset + blob.length);
     const encoded = openBulk(pack.cipher, pack.key, nonce(0, blob.offset), sealed, aad);
     const plaintext = this.#decoded(blob, encoded, kind);
@@ -338,14 +356,21 @@ export class GoldenReader {
     return plaintext;
   }
 
+  /** The plaintext of what stands lower than `depth`. */
+  #base(kind: number, id: string, depth: number): Buffer {
+    const known = this.#blobs.get(`${kind} ${id}`);
+    if (known !== undefined) return known;
+    const [copy] = this.#copies(kind, id, depth);
+    assert.ok(copy !== undefined, "a base has a copy of less depth");
+    return this.#openBlob(copy.pack, copy.blob, kind);
+  }
+
   #decoded(blob: Blob, encoded: Buffer, kind: number): Buffer {
     const encoding = blob.code >> 4;
     if (encoding === 0) return encoded;
     const decompressor = new Decompressor();
     if (blob.base !== undefined) {
-      const base = this.#blob(kind, blob.base);
-      const [place] = this.#places.get(`${kind} ${blob.base}`) ?? [];
-      assert.notEqual((place?.blob.code ?? 32) >> 4, 2, "a base has none itself");
+      const base = this.#base(kind, blob.base, depthOf(blob));
       assert.ok(base.length >= 8 && base.readUInt32LE(0) !== 0xec30a437, "it can be a base");
       decompressor.loadDictionary(base);
     }
@@ -365,7 +390,10 @@ function readTable(cursor: Cursor, start: number): Blob[] {
     assert.ok(rawLength <= 16 * MiB);
     const base = code >> 4 === 2 ? hex(cursor.take(32)) : undefined;
     assert.notEqual(base, id);
+    const generation = base === undefined ? 0 : cursor.u8();
+    const depth = depthOf({ generation });
+    assert.ok(base === undefined || (depth >= 1 && depth <= depthMax), "generation");
     offset += length;
-    return { code, id, offset: offset - length, length, rawLength, base };
+    return { code, id, offset: offset - length, length, rawLength, base, generation };
   });
 }

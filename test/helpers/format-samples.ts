@@ -20,7 +20,13 @@ import type { Fence } from "../../src/repo/format/fence.ts";
 import type { IndexPack } from "../../src/repo/format/index-object.ts";
 import type { KeySlot, SlotKdf } from "../../src/repo/format/key-slot.ts";
 import { blobBytesMax } from "../../src/repo/format/limits.ts";
-import { BlobKind, Encoding, type PackTableEntry } from "../../src/repo/format/pack-table.ts";
+import {
+  BlobKind,
+  Encoding,
+  generationMax,
+  isGeneration,
+  type PackTableEntry,
+} from "../../src/repo/format/pack-table.ts";
 import type { SessionLease } from "../../src/repo/format/session.ts";
 import type { Snapshot } from "../../src/repo/format/snapshot.ts";
 import type { Tombstone } from "../../src/repo/format/tombstone.ts";
@@ -64,15 +70,16 @@ const entryShape: fc.Arbitrary<EntryShape> = record({
   encoding: fc.constantFrom(...Object.values(Encoding)),
   id: bytesOf(32),
   baseId: bytesOf(32),
+  generation: fc.integer({ min: 1, max: generationMax }).filter(isGeneration),
   rawLength: fc.integer({ min: 2, max: blobBytesMax }),
   ratio: fc.double({ min: 0, max: 1, noNaN: true }),
 })
   .filter(({ id, baseId }) => Buffer.compare(id, baseId) !== 0)
-  .map(({ kind, encoding, id, baseId, rawLength, ratio }) => {
+  .map(({ kind, encoding, id, baseId, generation, rawLength, ratio }) => {
     const compressed = 1 + Math.floor(ratio * (rawLength - 2));
     const length = (encoding === Encoding.raw ? rawLength : compressed) + 16;
     const entry = { kind, encoding, id, rawLength, length };
-    return encoding === Encoding.zstdOnBase ? { ...entry, baseId } : entry;
+    return encoding === Encoding.zstdOnBase ? { ...entry, baseId, generation } : entry;
   });
 
 export function placeEntries(shapes: readonly EntryShape[], first: number): PackTableEntry[] {

@@ -18,6 +18,8 @@ export interface BlobToStore {
   readonly plaintext: Uint8Array;
   /** Plaintext of the base to stand on. */
   readonly base?: Uint8Array;
+  /** With a base: 1 unless it says otherwise. */
+  readonly generation?: number;
 }
 
 export function idOf(repo: Repository, plaintext: Uint8Array | string, kind: BlobKind = 1) {
@@ -38,8 +40,8 @@ async function writing<T>(repo: Repository, use: (writer: BlobWriter) => Promise
 export function storePack(repo: Repository, blobs: readonly BlobToStore[]): Promise<PackId> {
   return writing(repo, async (writer) => {
     const sealer = repo.newSealer();
-    for (const { kind = BlobKind.data, plaintext, base } of blobs) {
-      const on = base && { id: idOf(repo, base, kind), plaintext: base };
+    for (const { kind = BlobKind.data, plaintext, base, generation = 1 } of blobs) {
+      const on = base && { id: idOf(repo, base, kind), plaintext: base, generation };
       const { encoding } = sealer.append(kind, idOf(repo, plaintext, kind), plaintext, on);
       assert.equal(encoding === Encoding.zstdOnBase, base !== undefined, "it stands on its base");
     }

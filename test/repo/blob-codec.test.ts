@@ -113,7 +113,8 @@ describe("against a base", () => {
   const baseId = hasher.id(BlobKind.data, base);
   const likeId = hasher.id(BlobKind.data, like);
   const into = sealer();
-  const entry = into.append(BlobKind.data, likeId, like, { id: baseId, plaintext: base });
+  const on = { id: baseId, plaintext: base, generation: 5 };
+  const entry = into.append(BlobKind.data, likeId, like, on);
   const pack = into.finish();
   const open = opener.openPack(pack.pack);
 
@@ -122,18 +123,20 @@ describe("against a base", () => {
     assert.ok(entry.length < 100);
     const [read] = (await readPackContents(keys, rangesOf(pack.bytes))).blobs;
     assert.equal(toHex(read?.baseId as Uint8Array), toHex(baseId));
+    assert.equal(read?.generation, 5);
     assert.equal(toHex(opener.open(open, entry, sealedOf(pack, entry), base)), toHex(like));
   });
 
-  test("another base, or another base's id, is damage", () => {
+  test("another base, another base's id, or another generation is damage", () => {
     const sealed = sealedOf(pack, entry);
     const damage = { code: "blob-damaged" };
     assert.throws(() => opener.open(open, entry, sealed, random(8000)), damage);
     assert.throws(() => opener.open(open, { ...entry, baseId: likeId }, sealed, base), damage);
+    assert.throws(() => opener.open(open, { ...entry, generation: 4 }, sealed, base), damage);
   });
 
   test("a base that is of no use is left out", () => {
-    const useless = { id: baseId, plaintext: Buffer.from("37a430ec00000000", "hex") };
+    const useless = { ...on, plaintext: Buffer.from("37a430ec00000000", "hex") };
     const next = sealer();
     assert.equal(next.append(BlobKind.data, likeId, like, useless).encoding, Encoding.raw);
   });

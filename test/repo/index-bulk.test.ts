@@ -53,7 +53,8 @@ async function withPlace(work: (place: Place) => Promise<void>): Promise<void> {
 const rowCount = (db: Database) => db.prepare("SELECT count(*) FROM blob").pluck().get();
 
 function assertFound(index: BlobIndex, pack: IndexPack): void {
-  for (const [ordinal, { id, offset, length, rawLength, baseId }] of pack.blobs.entries()) {
+  for (const [ordinal, blob] of pack.blobs.entries()) {
+    const { id, offset, length, rawLength, baseId, generation } = blob;
     const copies = index.copies(BlobKind.data, id);
     assert.equal(copies.length, 1);
     const place = copies[0];
@@ -63,6 +64,7 @@ function assertFound(index: BlobIndex, pack: IndexPack): void {
     assert.deepEqual([found.ordinal, found.offset, found.length], [ordinal, offset, length]);
     assert.equal(found.rawLength, rawLength);
     assert.deepEqual(found.baseId && Buffer.from(found.baseId), baseId && Buffer.from(baseId));
+    assert.equal(found.generation, generation);
   }
 }
 
@@ -70,7 +72,7 @@ function onBase(pack: IndexPack, base: IndexPack): IndexPack {
   const baseId = base.blobs[0]?.id as Uint8Array;
   return {
     ...pack,
-    blobs: pack.blobs.map((b) => ({ ...b, encoding: Encoding.zstdOnBase, baseId })),
+    blobs: pack.blobs.map((b) => ({ ...b, encoding: Encoding.zstdOnBase, baseId, generation: 3 })),
   };
 }
 

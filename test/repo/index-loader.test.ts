@@ -26,7 +26,8 @@ const blobArbitrary = fc.record({
   rawLength: fc.integer({ min: 0, max: 2 ** 24 }),
   kind: fc.constantFrom(1, 2, 3),
   encoding: fc.constantFrom(0, 1, 2),
-  baseId: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 }), { nil: undefined }),
+  // The base's id, and behind it the generation.
+  base: fc.option(fc.uint8Array({ minLength: 33, maxLength: 33 }), { nil: undefined }),
 });
 
 type Row = readonly [Buffer, ...(number | Buffer | null)[]];
@@ -37,14 +38,15 @@ test("rows come out as they went in, whatever their order and however many fit",
   const property = (added: Added, rowsMax: number) => {
     const db = openTemporaryDatabase();
     const rows = new BlobRows(db, rowsMax);
-    for (const [ordinal, { id, packNo, baseId, ...blob }] of added.entries()) {
-      rows.add(id, packNo, ordinal, baseId === undefined ? blob : { ...blob, baseId });
+    for (const [ordinal, { id, packNo, base, ...blob }] of added.entries()) {
+      const on = base && { baseId: base.subarray(0, 32), generation: base[32] ?? 0 };
+      rows.add(id, packNo, ordinal, { ...blob, ...on });
       assert.ok(rows.count <= rowsMax);
     }
     rows.write();
     const columns = "id, pack, ordinal, offset, length, raw_length, kind, encoding, base";
     const found = db.prepare(`SELECT ${columns} FROM blob ORDER BY ordinal`).raw().all() as Row[];
-    const expected = added.map(({ id, packNo, baseId, ...blob }, ordinal) => [
+    const expected = added.map(({ id, packNo, base, ...blob }, ordinal) => [
       Buffer.from(id.subarray(0, 16)),
       packNo,
       ordinal,
@@ -53,7 +55,7 @@ test("rows come out as they went in, whatever their order and however many fit",
       blob.rawLength,
       blob.kind,
       blob.encoding,
-      baseId === undefined ? null : Buffer.from(baseId),
+      base === undefined ? null : Buffer.from(base),
     ]);
     assert.deepEqual(found, expected);
     db.close();

@@ -73,16 +73,20 @@ test("a copy on a base is found while it waits, with its base", () =>
     const plain = syntheticPack(1);
     const baseId = plain.blobs[0]?.id as Uint8Array;
     const made = syntheticPack(1);
-    const blobs = made.blobs.map((blob) => ({ ...blob, encoding: Encoding.zstdOnBase, baseId }));
+    const on = { encoding: Encoding.zstdOnBase, baseId, generation: 24 };
+    const blobs = made.blobs.map((blob) => ({ ...blob, ...on }));
     const pack = { ...made, blobs };
     index.addOwnPack(pack, session);
     const id = pack.blobs[0]?.id as Uint8Array;
     assert.equal(index.find(BlobKind.data, id), undefined, "its base is nowhere");
     index.addOwnPack(plain, session);
-    const look = () => Buffer.from(index.find(BlobKind.data, id)?.baseId ?? []).toString("hex");
-    assert.equal(look(), Buffer.from(baseId).toString("hex"));
+    const look = () => {
+      const found = index.find(BlobKind.data, id);
+      return [Buffer.from(found?.baseId ?? []).toString("hex"), found?.generation];
+    };
+    assert.deepEqual(look(), [Buffer.from(baseId).toString("hex"), 24]);
     index.writeOwn();
-    assert.equal(look(), Buffer.from(baseId).toString("hex"));
+    assert.deepEqual(look(), [Buffer.from(baseId).toString("hex"), 24]);
   }));
 
 test("the cache hears of an index object after the packs that it names", () =>

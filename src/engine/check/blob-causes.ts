@@ -5,10 +5,18 @@
 import type { VarveError } from "../../base/errors.ts";
 import { type BlobId, toHex } from "../../base/ids.ts";
 import type { BlobIndex } from "../../repo/blob-index.ts";
-import type { BlobLookup, BlobPlace } from "../../repo/blob-lookup.ts";
+import {
+  type BlobLookup,
+  type BlobPlace,
+  basesOf,
+  copiesBelow,
+  type StandingCopy,
+  standingCopy,
+  standingOf,
+} from "../../repo/blob-lookup.ts";
 import type { BlobReader } from "../../repo/blob-reader.ts";
 import { packObject } from "../../repo/format/object-names.ts";
-import type { BlobKind } from "../../repo/format/pack-table.ts";
+import { type BlobKind, depthOf } from "../../repo/format/pack-table.ts";
 import { BlobBits } from "../blob-bits.ts";
 import { RecentIds } from "../recent-ids.ts";
 import type { DamageEntry, DamageList } from "./damage.ts";
@@ -70,35 +78,31 @@ export class BlobCauses {
   look(kind: BlobKind, id: BlobId): Looked {
     const living = this.#index.find(kind, id);
     if (living !== undefined) {
-      if (this.#isSound(this.#index, living))
-        return { place: living, cause: undefined, isLiving: true };
-      const copies = this.#index.copies(kind, id);
-      const spare = copies.find((copy) => this.#isSound(this.#index, copy));
+      if (this.#isSound(living)) return { place: living, cause: undefined, isLiving: true };
+      const spare = this.#soundCopy(this.#index, kind, id)?.place;
       if (spare !== undefined) return { place: spare, cause: undefined };
       return { place: living, cause: this.#causeOf(this.#index, id, living) };
     }
-    const copies = this.#reachable.copies(kind, id);
-    const sound = copies.find((copy) => this.#isSound(this.#reachable, copy));
-    const place = sound ?? copies[0];
+    const sound = this.#soundCopy(this.#reachable, kind, id);
+    const place = sound?.place ?? this.#reachable.copies(kind, id)[0];
     if (place === undefined) return { place, cause: this.#absentCause(id) };
     if (sound === undefined) return { place, cause: this.#causeOf(this.#reachable, id, place) };
-    this.#reachable.need(sound);
-    const base = this.#soundBase(this.#reachable, sound);
-    if (base !== undefined) this.#reachable.need(base);
+    for (const needed of [place, ...basesOf(sound)]) this.#reachable.need(needed);
     return { place, cause: undefined };
   }
 
-  /** Whether this copy can be read, as far as is known, and the base that it stands on. */
-  #isSound(lookup: Copies, copy: BlobPlace): boolean {
-    if (this.#lossOf(copy) !== undefined) return false;
-    return copy.baseId === undefined || this.#soundBase(lookup, copy) !== undefined;
+  /** A copy that can be read, as far as is known, with all that it stands on. */
+  #soundCopy(lookup: Copies, kind: BlobKind, id: BlobId): StandingCopy | undefined {
+    return standingCopy(lookup, kind, id, Number.POSITIVE_INFINITY, this.#hasNoLoss);
   }
 
-  #soundBase(lookup: Copies, { kind, baseId }: BlobPlace): BlobPlace | undefined {
-    if (baseId === undefined) return undefined;
-    const isSound = (copy: BlobPlace) =>
-      copy.baseId === undefined && this.#lossOf(copy) === undefined;
-    return lookup.copies(kind, baseId).find(isSound);
+  readonly #hasNoLoss = (copy: BlobPlace) => this.#lossOf(copy) === undefined;
+
+  /** Of a copy that counts. */
+  #isSound(living: BlobPlace): boolean {
+    if (this.#faults.size === 0) return true;
+    if (!this.#hasNoLoss(living)) return false;
+    return standingOf(this.#index, living, this.#hasNoLoss) !== undefined;
   }
 
   #lossOf(place: BlobPlace): PackFault | undefined {
@@ -111,12 +115,13 @@ export class BlobCauses {
     if (loss !== undefined || copy.baseId === undefined) return this.#packCause(id, loss);
     const { kind, baseId } = copy;
     const bases = lookup.copies(kind, baseId);
-    const plain = bases.find((base) => base.baseId === undefined);
-    if (plain !== undefined) return this.#packCause(baseId, this.#lossOf(plain));
-    if (bases.length > 0) {
-      return this.damage.add("blob", toHex(id), "It stands on a blob that stands on another.");
-    }
+    const base = copiesBelow(bases, depthOf(copy))[0];
+    if (base !== undefined) return this.#causeOf(lookup, baseId, base);
     this.#missesBlobs = true;
+    if (bases.length > 0) {
+      const message = "What it stands on has no copy of less depth.";
+      return this.damage.add("blob", toHex(id), message);
+    }
     const message = "Other blobs stand on it, and it is in no living pack.";
     return this.damage.add("blob", toHex(baseId), message);
   }

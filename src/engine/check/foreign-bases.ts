@@ -4,7 +4,13 @@
  * were stored one after the other stand on bases that were; a worker opens a group.
  */
 import type { BlobId } from "../../base/ids.ts";
-import { type BlobPlace, type PackInfo, plainCopy } from "../../repo/blob-lookup.ts";
+import {
+  type BlobPlace,
+  basesOf,
+  type PackInfo,
+  type StandingCopy,
+  standingOf,
+} from "../../repo/blob-lookup.ts";
 import type { BlobReader } from "../../repo/blob-reader.ts";
 import type { Repository } from "../../repo/repository.ts";
 import { BlobFetcher, rangeLimits } from "../restore/blob-fetcher.ts";
@@ -24,7 +30,7 @@ interface Placed {
   readonly id: BlobId;
   readonly ordinal: number;
   readonly place: BlobPlace;
-  readonly base: BlobPlace;
+  readonly base: StandingCopy;
 }
 
 export class ForeignBases {
@@ -70,9 +76,8 @@ export class ForeignBases {
       blobs.flatMap(({ ordinal, kind, id }) => {
         const isIt = (copy: BlobPlace) => copy.packNo === packNo && copy.ordinal === ordinal;
         const place = index.copies(kind, id).find(isIt);
-        if (place?.baseId === undefined) return [];
-        const base = plainCopy(index, kind, place.baseId);
-        return base === undefined ? [] : [{ id, ordinal, place, base }];
+        const base = place === undefined ? undefined : standingOf(index, place)?.base;
+        return place === undefined || base === undefined ? [] : [{ id, ordinal, place, base }];
       }),
     );
   }
@@ -86,9 +91,8 @@ export class ForeignBases {
 
   /** Of a blob that did not open: by all copies of its base. */
   async #lookClosely({ id, place }: Placed): Promise<"sound" | "lost" | "unsure"> {
-    const { kind, baseId } = place;
-    const base = baseId && (await attempt(() => this.#blobs.readBase(kind, baseId)));
-    if (!base || base.error !== undefined) return "unsure";
+    const base = await attempt(() => this.#blobs.readBase(place));
+    if (base.error !== undefined) return "unsure";
     const blob = await attempt(() => this.#blobs.readCopy(id, place));
     return blob.error === undefined ? "sound" : "lost";
   }
@@ -99,7 +103,7 @@ function groupsOf(placed: readonly Placed[]): Placed[][] {
   const groups: Placed[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const blob of placed) {
-    const more = blob.place.length + blob.base.length;
+    const more = [blob.place, ...basesOf(blob)].reduce((sum, { length }) => sum + length, 0);
     if (bytes + more > rangeLimits.rangeBytesMax) {
       groups.push([]);
       bytes = 0;

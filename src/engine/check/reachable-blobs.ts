@@ -12,7 +12,7 @@ import {
   type BlobLookup,
   type BlobPlace,
   type PackInfo,
-  usableCopy,
+  standingCopy,
 } from "../../repo/blob-lookup.ts";
 import { type Database, openTemporaryDatabase } from "../../repo/cache/cache-database.ts";
 import { packObject } from "../../repo/format/object-names.ts";
@@ -75,7 +75,7 @@ export class ReachableBlobs implements BlobLookup {
   find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
     const living = this.#repo.index.find(kind, id);
     if (living !== undefined || this.#dying === undefined) return living;
-    return usableCopy(this, this.copies(kind, id));
+    return standingCopy(this, kind, id)?.place;
   }
 
   copies(kind: BlobKind, id: BlobId): BlobPlace[] {

@@ -9,11 +9,12 @@ import {
   type BlobLookup,
   type BlobPlace,
   type PackInfo,
-  plainCopy,
+  type StandingCopy,
+  standingOf,
 } from "../../repo/blob-lookup.ts";
 import { packObject } from "../../repo/format/object-names.ts";
 import type { PackHeader } from "../../repo/format/pack-header.ts";
-import type { BlobKind } from "../../repo/format/pack-table.ts";
+import { type BlobKind, depthOf } from "../../repo/format/pack-table.ts";
 import type { Store } from "../../repo/store/store.ts";
 import type { PackMemory } from "../check/pack-memory.ts";
 import { type BlobBatch, BlobField, blobFieldCount } from "../workers/restore-protocol.ts";
@@ -28,8 +29,8 @@ export interface BlobSource {
 export interface WantedBlob {
   readonly id: BlobId;
   readonly place: BlobPlace;
-  /** Of its base, where it has to be a certain copy. */
-  readonly base?: BlobPlace;
+  /** What it stands on, where it has to be certain copies. */
+  readonly base?: StandingCopy;
 }
 
 export interface RangeLimits {
@@ -43,11 +44,13 @@ export interface RangeLimits {
 export const rangeLimits: RangeLimits = { gapBytes: 128 * 1024, rangeBytesMax: 4 * 1024 * 1024 };
 
 /**
- * Bytes that reading a blob brings into memory: its own, and those of its base, of which only is
- * known that they are seldom more than half of its plaintext.
+ * Bytes that reading a blob brings into memory: its own, and those of its bases, of which only is
+ * known that the last is seldom more than half of its plaintext, and the others much less.
  */
-function weightOf({ length, rawLength, baseId }: BlobPlace): number {
-  return baseId === undefined ? length : length + rawLength / 2;
+function weightOf(place: BlobPlace): number {
+  const { length, rawLength } = place;
+  const depth = depthOf(place);
+  return depth === 0 ? length : length + rawLength * (1 / 2 + (depth - 1) / 8);
 }
 
 /** What reading a range, and the bases of its blobs, takes: bytes, about. */
@@ -62,7 +65,7 @@ export function rangeWeight(range: readonly WantedBlob[]): number {
  * Sorts by pack and offset, and puts together what one read gets. The limit holds for the bases as
  * well: four megabytes of differences may stand on a hundred.
  */
-export function rangesOf<T extends WantedBlob>(
+export function rangesOf<T extends Pick<WantedBlob, "place">>(
   wanted: readonly T[],
   { gapBytes, rangeBytesMax }: RangeLimits = rangeLimits,
 ): T[][] {
@@ -97,10 +100,15 @@ const memoryRangeBytesMin = 256 * 1024;
 
 interface Slot {
   readonly id: BlobId;
-  readonly place: BlobPlace;
   readonly ordinal: number;
-  /** Others of the batch stand on it. */
-  readonly isBase: boolean;
+  place: BlobPlace;
+  /** Ordinal of the pack's header; -1 when the pack is not known any more. */
+  pack: number;
+  /** Ordinal of what it stands on; -1 without. */
+  baseSlot: number;
+  /** Ordinal of the bytes that it is in, and where there; -1 without. */
+  segment: number;
+  at: number;
 }
 
 export class BlobFetcher {
@@ -136,21 +144,13 @@ export class BlobFetcher {
     let missing = await this.#read(builder, builder.slots, signal);
     if (missing.length > 0) {
       await this.#reload(missing);
-      const again = missing.flatMap((slot) => {
-        const now = this.#findAgain(slot);
-        return now === undefined ? [] : [builder.move({ ...slot, place: now })];
-      });
-      missing = await this.#read(builder, again, signal);
+      missing = await this.#read(builder, builder.placeAgain(missing), signal);
       for (const { place } of missing) {
         const name = this.#packObject(place);
         if (name !== undefined) this.#absentPacks.add(name);
       }
     }
     return builder.finish();
-  }
-
-  #findAgain({ id, place, isBase }: Slot): BlobPlace | undefined {
-    return isBase ? plainCopy(this.#repo.index, place.kind, id) : this.find(place.kind, id);
   }
 
   #packObject(place: BlobPlace): string | undefined {
@@ -240,70 +240,50 @@ export class BlobFetcher {
 class BatchBuilder {
   readonly slots: Slot[] = [];
   readonly #repo: BlobSource;
+  readonly #wantedCount: number;
   readonly #segments: Uint8Array<ArrayBuffer>[] = [];
   readonly #packs = new Map<number, number>();
   readonly #headers: PackHeader[] = [];
-  readonly #fields: Float64Array<ArrayBuffer>;
-  readonly #ids: Uint8Array;
+  /** Slots of bases, by pack and ordinal: a blob may be needed in several copies. */
+  readonly #bases = new Map<string, Slot>();
 
   constructor(repo: BlobSource, wanted: readonly WantedBlob[]) {
     this.#repo = repo;
-    const bases = new Map<string, number>();
-    const baseOf: number[] = [];
-    for (const { id, place } of wanted) {
-      baseOf.push(-1);
-      this.slots.push({ id, place, ordinal: this.slots.length, isBase: false });
-    }
-    for (const [ordinal, { place, base }] of wanted.entries()) {
-      if (place.baseId !== undefined) {
-        baseOf[ordinal] = this.#addBase(place.kind, place.baseId, base, bases);
+    this.#wantedCount = wanted.length;
+    const slots = wanted.map(({ id, place }) => this.#add(id, place));
+    repo.index.inOneView(() => {
+      for (const [at, { place, base }] of wanted.entries()) {
+        this.#stand(slots[at] as Slot, base ?? this.#baseOf(place));
       }
-    }
-    this.#ids = new Uint8Array(this.slots.length * idBytes);
-    this.#fields = new Float64Array(this.slots.length * blobFieldCount).fill(-1);
-    for (const slot of this.slots) {
-      this.#ids.set(slot.id, slot.ordinal * idBytes);
-      this.#set(slot.ordinal, "base", baseOf[slot.ordinal] ?? -1);
-      this.move(slot);
-    }
+    });
   }
 
-  /** An absent base gets no slot: the blob that stands on it says so when it is opened. */
-  #addBase(
-    kind: BlobKind,
-    id: BlobId,
-    chosen: BlobPlace | undefined,
-    bases: Map<string, number>,
-  ): number {
-    const key = Buffer.from(id).latin1Slice();
-    const known = bases.get(key);
-    if (known !== undefined) return known;
-    const place = chosen ?? plainCopy(this.#repo.index, kind, id);
-    if (place === undefined) return -1;
-    const ordinal = this.slots.length;
-    this.slots.push({ id, place, ordinal, isBase: true });
-    bases.set(key, ordinal);
-    return ordinal;
-  }
-
-  #set(ordinal: number, field: keyof typeof BlobField, value: number): void {
-    this.#fields[ordinal * blobFieldCount + BlobField[field]] = value;
-  }
-
-  /** Notes where the slot's blob is. */
-  move(slot: Slot): Slot {
-    const { ordinal, place } = slot;
-    this.#set(ordinal, "kind", place.kind);
-    this.#set(ordinal, "encoding", place.encoding);
-    this.#set(ordinal, "rawLength", place.rawLength);
-    this.#set(ordinal, "packOffset", place.offset);
-    this.#set(ordinal, "length", place.length);
-    this.#set(ordinal, "pack", this.#pack(place.packNo));
-    if (place.baseId === undefined) this.#set(ordinal, "base", -1);
+  #add(id: BlobId, place: BlobPlace): Slot {
+    const nowhere = { baseSlot: -1, segment: -1, at: -1 };
+    const slot = { id, ordinal: this.slots.length, place, pack: this.#pack(place), ...nowhere };
+    this.slots.push(slot);
     return slot;
   }
 
-  #pack(packNo: number): number {
+  #baseOf(place: BlobPlace): StandingCopy | undefined {
+    return place.baseId === undefined ? undefined : standingOf(this.#repo.index, place)?.base;
+  }
+
+  /** An absent base gets no slot: the blob that stands on it says so when it is opened. */
+  #stand(slot: Slot, base: StandingCopy | undefined): void {
+    const { baseId } = slot.place;
+    slot.baseSlot = -1;
+    if (baseId === undefined || base === undefined) return;
+    const name = placeName(base.place);
+    const known = this.#bases.get(name);
+    slot.baseSlot = (known ?? this.#add(baseId, base.place)).ordinal;
+    if (known !== undefined) return;
+    const added = this.slots[slot.baseSlot] as Slot;
+    this.#bases.set(name, added);
+    this.#stand(added, base.base);
+  }
+
+  #pack({ packNo }: BlobPlace): number {
     let pack = this.#packs.get(packNo);
     if (pack === undefined) {
       const info = packInfoOf(this.#repo, packNo);
@@ -315,23 +295,56 @@ class BatchBuilder {
     return pack;
   }
 
+  /**
+   * Looks up anew where the blobs are that need one of `missing`, and what they stand on; gives
+   * back the slots that have to be read for it.
+   */
+  placeAgain(missing: readonly Slot[]): Slot[] {
+    const { index } = this.#repo;
+    const gone = new Set(missing);
+    const needs = (slot: Slot | undefined): boolean =>
+      slot !== undefined && (gone.has(slot) || needs(this.slots[slot.baseSlot]));
+    for (const [name, slot] of [...this.#bases]) if (needs(slot)) this.#bases.delete(name);
+    const hurt = this.slots.slice(0, this.#wantedCount).filter(needs);
+    const known = this.slots.length;
+    const moved = hurt.filter((slot) => {
+      const now = index.find(slot.place.kind, slot.id);
+      if (now === undefined) return false;
+      const isSame = slot.segment >= 0 && placeName(now) === placeName(slot.place);
+      Object.assign(slot, { place: now, pack: this.#pack(now) });
+      this.#stand(slot, this.#baseOf(now));
+      return !isSame;
+    });
+    return [...moved, ...this.slots.slice(known)];
+  }
+
   /** `bytes` are handed over, with all of their buffer. */
   add(range: readonly Slot[], start: number, bytes: Uint8Array<ArrayBuffer>): void {
     const segment = this.#segments.push(bytes) - 1;
-    for (const { ordinal, place } of range) {
-      this.#set(ordinal, "segment", segment);
-      this.#set(ordinal, "at", place.offset - start);
+    for (const slot of range) {
+      slot.segment = segment;
+      slot.at = slot.place.offset - start;
     }
   }
 
   finish(): BlobBatch {
-    return {
-      packs: this.#headers,
-      segments: this.#segments,
-      ids: this.#ids,
-      fields: this.#fields,
-    };
+    const ids = new Uint8Array(this.slots.length * idBytes);
+    const fields = new Float64Array(this.slots.length * blobFieldCount);
+    for (const { id, ordinal, place, pack, baseSlot, segment, at } of this.slots) {
+      ids.set(id, ordinal * idBytes);
+      const { kind, encoding, rawLength, offset: packOffset, length, generation = 0 } = place;
+      const own = { pack, base: baseSlot, segment, at };
+      const all = { kind, encoding, rawLength, packOffset, length, generation, ...own };
+      for (const name of fieldNames) fields[ordinal * blobFieldCount + BlobField[name]] = all[name];
+    }
+    return { packs: this.#headers, segments: this.#segments, ids, fields };
   }
+}
+
+const fieldNames = Object.keys(BlobField) as (keyof typeof BlobField)[];
+
+function placeName({ packNo, ordinal }: BlobPlace): string {
+  return `${packNo} ${ordinal}`;
 }
 
 /** Undefined when another process has just dropped what the cache knew of a dead pack. */

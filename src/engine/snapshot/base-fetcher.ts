@@ -1,16 +1,16 @@
 /**
- * Fetches the bases that new chunks may be compressed against, still sealed: workers open them. A
- * base has to be in a living pack and to stand on nothing itself; where the parent's chunk stands
- * on one, that one is taken (docs/format.md, "Packs": depth is one).
+ * Fetches the bases that new chunks may be compressed against, still sealed, and what these stand on
+ * (docs/format.md, "Bases"): workers open them.
  */
 
 import { hasCode } from "../../base/errors.ts";
 import type { BlobId } from "../../base/ids.ts";
-import { plainCopy } from "../../repo/blob-lookup.ts";
+import { standingOf } from "../../repo/blob-lookup.ts";
 import { BlobKind } from "../../repo/format/pack-table.ts";
 import type { Repository } from "../../repo/repository.ts";
 import { BlobFetcher, type WantedBlob } from "../restore/blob-fetcher.ts";
 import type { Bases } from "../workers/snapshot-protocol.ts";
+import { type ChosenBase, chooseBase } from "./base-choice.ts";
 
 /** A base much smaller than the chunk has little of it. */
 const rawLengthPartMin = 1 / 4;
@@ -42,24 +42,29 @@ export class BaseFetcher {
     const ordinals = Int32Array.from(bases, (base) => {
       if (base === undefined) return -1;
       const name = Buffer.from(base.id).latin1Slice();
-      const ordinal = known.get(name) ?? wanted.push(base) - 1;
+      const ordinal = known.get(name) ?? wanted.push(wantedOf(base)) - 1;
       known.set(name, ordinal);
       return ordinal;
     });
+    const generations = Uint8Array.from(bases, (base) => base?.generation ?? 0);
     if (wanted.length === 0) return undefined;
     try {
-      return { blobs: await this.#fetcher.fetch(wanted), ordinals };
+      return { blobs: await this.#fetcher.fetch(wanted), ordinals, generations };
     } catch (error) {
       if (!hasCode(error, "store-denied", "store-unreachable")) throw error;
       return undefined;
     }
   }
 
-  #find(like: BlobId, length: number): WantedBlob | undefined {
-    const found = this.#index.find(BlobKind.data, like);
-    const id = found?.baseId ?? like;
-    const place = id === like ? found : plainCopy(this.#index, BlobKind.data, id);
-    if (place === undefined || place.rawLength < length * rawLengthPartMin) return undefined;
-    return { id, place };
+  #find(like: BlobId, length: number): ChosenBase | undefined {
+    const place = this.#index.find(BlobKind.data, like);
+    const copy = place && standingOf(this.#index, place);
+    const chosen = copy && chooseBase(like, copy);
+    const isLarge = chosen && chosen.copy.place.rawLength >= length * rawLengthPartMin;
+    return isLarge === true ? chosen : undefined;
   }
+}
+
+function wantedOf({ id, copy: { place, base } }: ChosenBase): WantedBlob {
+  return base === undefined ? { id, place } : { id, place, base };
 }

@@ -1,9 +1,10 @@
 /**
  * Opens the blobs of a batch in a worker. Each blob is authenticated, decompressed and hashed
- * against its id before anybody sees a byte of it.
+ * against its id before anybody sees a byte of it. What it stands on is authenticated and
+ * decompressed, each base on the one below: were one of them wrong, the blob would be.
  *
  * A base that several blobs of a batch stand on is opened once for all of them, as long as such
- * bases fit a bound. Others, which are most, are opened where the next one is opened again: fresh
+ * bases fit a bound. Others, which are most, are opened where the next ones are opened again: fresh
  * memory for each would be given back late.
  */
 import { invariant, VarveError } from "../../base/errors.ts";
@@ -21,15 +22,16 @@ export class BatchOpener {
   readonly #keeping: BlobOpener;
   /** Overwrites its results: for who writes them out at once. */
   readonly #lending: BlobOpener;
-  /** The same, for bases: they must outlive the opening of what stands on them. */
-  readonly #lendingBases: BlobOpener;
+  /** The same for bases, in turns: each must outlive the opening of what stands on it. */
+  readonly #lendingBases: readonly [BlobOpener, BlobOpener];
   /** By the wrap, which no two packs share. */
   readonly #packs = new Map<string, PackOpener>();
 
   constructor(keys: RepositoryKeys) {
     this.#keeping = new BlobOpener(keys);
     this.#lending = new BlobOpener(keys, { lend: true });
-    this.#lendingBases = new BlobOpener(keys, { lend: true, isHashed: false });
+    const lendingBase = () => new BlobOpener(keys, { lend: true, isHashed: false });
+    this.#lendingBases = [lendingBase(), lendingBase()];
   }
 
   /**
@@ -46,11 +48,20 @@ export class BatchOpener {
     const shared = sharedBases(batch);
     const bases = new Map<number, Uint8Array>();
     let basesBytes = 0;
-    const openBase = (blob: number): Uint8Array => {
-      if (!shared.has(blob)) return this.#open(this.#lendingBases, batch, packOf, blob, undefined);
+    /** Undefined without one; `level`: of how many blobs it is the base already. */
+    const openBaseOf = (blob: number, level: number): Uint8Array | undefined => {
+      const base = batch.fields[blob * blobFieldCount + BlobField.base] ?? -1;
+      return base < 0 ? undefined : openBase(base, level);
+    };
+    const openBase = (blob: number, level: number): Uint8Array => {
       const known = bases.get(blob);
       if (known !== undefined) return known;
-      const plaintext = this.#open(this.#keeping, batch, packOf, blob, undefined);
+      const isShared = shared.has(blob);
+      const lending = this.#lendingBases[level & 1] as BlobOpener;
+      const below = openBaseOf(blob, level + 1);
+      const part = { batch, packOf, blob, base: below };
+      const plaintext = this.#open(isShared ? this.#keeping : lending, part);
+      if (!isShared) return plaintext;
       basesBytes += plaintext.length;
       if (basesBytes > basesBytesMax) {
         bases.clear();
@@ -59,10 +70,7 @@ export class BatchOpener {
       bases.set(blob, plaintext);
       return plaintext;
     };
-    return (blob) => {
-      const base = batch.fields[blob * blobFieldCount + BlobField.base] ?? -1;
-      return this.#open(opener, batch, packOf, blob, base < 0 ? undefined : openBase(base));
-    };
+    return (blob) => this.#open(opener, { batch, packOf, blob, base: openBaseOf(blob, 0) });
   }
 
   #pack(header: BlobBatch["packs"][number] | undefined): PackOpener {
@@ -77,14 +85,7 @@ export class BatchOpener {
     return opener;
   }
 
-  /** `packOf`: the pack of an ordinal in the batch. */
-  #open(
-    opener: BlobOpener,
-    batch: BlobBatch,
-    packOf: (pack: number) => PackOpener,
-    blob: number,
-    base: Uint8Array | undefined,
-  ): Uint8Array {
+  #open(opener: BlobOpener, { batch, packOf, blob, base }: BlobOfBatch): Uint8Array {
     const { fields } = batch;
     const first = blob * blobFieldCount;
     const segment = batch.segments[fields[first + BlobField.segment] as number];
@@ -109,11 +110,22 @@ export class BatchOpener {
   }
 }
 
-/** The associated data names the base's id. */
+interface BlobOfBatch {
+  readonly batch: BlobBatch;
+  /** The pack of an ordinal in the batch. */
+  readonly packOf: (pack: number) => PackOpener;
+  readonly blob: number;
+  /** The plaintext of what it stands on. */
+  readonly base: Uint8Array | undefined;
+}
+
+/** The associated data names the base's id and the generation. */
 function withBase(batch: BlobBatch, blob: number, facts: BlobToOpen): BlobToOpen {
   const base = batch.fields[blob * blobFieldCount + BlobField.base] ?? -1;
   if (base < 0) return facts;
-  return { ...facts, baseId: batch.ids.subarray(base * idBytes, (base + 1) * idBytes) };
+  const generation = batch.fields[blob * blobFieldCount + BlobField.generation] ?? 0;
+  const baseId = batch.ids.subarray(base * idBytes, (base + 1) * idBytes);
+  return { ...facts, baseId, generation };
 }
 
 /** Ordinals of the bases that several blobs stand on. */

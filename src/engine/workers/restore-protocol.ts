@@ -35,8 +35,10 @@ export const BlobField = {
   length: 7,
   /** Ordinal of the base in this batch; -1 without. */
   base: 8,
+  /** With a base; else 0. */
+  generation: 9,
 } as const;
-export const blobFieldCount = 9;
+export const blobFieldCount = 10;
 
 /** Stored blobs, with all that opening them takes. */
 export interface BlobBatch {

@@ -70,10 +70,12 @@ export interface StoreBatch {
 
 /** What new chunks may be compressed against. */
 export interface Bases {
-  /** Of encodings that stand on nothing; some may be without bytes. */
+  /** With what they stand on themselves; some may be without bytes. */
   readonly blobs: BlobBatch;
   /** For each new chunk the ordinal of its base in `blobs`; -1 without. */
   readonly ordinals: Int32Array;
+  /** And what its generation is if it stands on that. */
+  readonly generations: Uint8Array;
 }
 
 /** Close the open pack, if there is one. */

@@ -13,7 +13,7 @@ import { type BlobBase, BlobSealer } from "../../repo/blob-codec.ts";
 import { Compressor } from "../../repo/compression.ts";
 import { KeyedHash } from "../../repo/crypto/hash.ts";
 import { BlobKind, Encoding } from "../../repo/format/pack-table.ts";
-import { BaseJudge } from "./base-judge.ts";
+import { BaseJudge, type StoredBase } from "./base-judge.ts";
 import { BatchOpener } from "./batch-opener.ts";
 import { FileBatchReader } from "./file-batch-reader.ts";
 import { BlobField, blobFieldCount } from "./restore-protocol.ts";
@@ -152,19 +152,27 @@ class OpenBases {
     this.#open = opener.start(bases.blobs, { lend: true });
   }
 
+  /** What a base stands on in the end, which was compressed alone. */
+  #lowest(ordinal: number): StoredBase {
+    const { fields } = this.#bases.blobs;
+    const field = (name: keyof typeof BlobField) =>
+      fields[ordinal * blobFieldCount + BlobField[name]] as number;
+    const base = field("base");
+    if (base >= 0) return this.#lowest(base);
+    return { length: field("length"), rawLength: field("rawLength") };
+  }
+
   /** Good until the next call. What does not open is no base: check tells of it, not we. */
   baseOf(at: number, rawLength: number): BlobBase | undefined {
-    const { ordinals, blobs } = this.#bases;
+    const { ordinals, generations, blobs } = this.#bases;
     const ordinal = ordinals[at] ?? -1;
     if (ordinal < 0) return undefined;
-    const field = (name: keyof typeof BlobField) =>
-      blobs.fields[ordinal * blobFieldCount + BlobField[name]] as number;
-    const stored = { length: field("length"), rawLength: field("rawLength") };
-    const worthBytes = judge.worthBytes(rawLength, stored);
+    const worthBytes = judge.worthBytes(rawLength, this.#lowest(ordinal));
     if (worthBytes <= 0) return undefined;
     try {
       const id = blobs.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
-      return { id, plaintext: this.#open(ordinal), worthBytes };
+      const generation = generations[at] as number;
+      return { id, plaintext: this.#open(ordinal), generation, worthBytes };
     } catch (error) {
       if (hasCode(error, "blob-damaged", "blob-absent", "object-damaged")) return undefined;
       throw error;

@@ -3,7 +3,7 @@
  * as they come touch a page each, and a table of millions of rows is read and written again and
  * again; in order, every page is touched once a run.
  *
- * Memory is bounded by `rowsMax` (48 bytes a row, 80 where there are bases): beyond that a run is
+ * Memory is bounded by `rowsMax` (48 bytes a row, 81 where there are bases): beyond that a run is
  * written. All of it happens inside the transaction of whoever calls.
  */
 import type { BlobPlace } from "../blob-lookup.ts";
@@ -18,13 +18,27 @@ export interface BlobRowFacts {
   readonly kind: number;
   readonly encoding: number;
   readonly baseId?: Uint8Array;
+  readonly generation?: number;
 }
 
 const idBytes = 16;
 /** Numbers of a row: pack, ordinal, offset, length, raw length, kind and encoding. */
 const fieldCount = 6;
-const baseBytes = 32;
 const hasBase = 1 << 16;
+
+/** What the table has of a base: its id, and the generation of what stands on it. */
+export const baseBytes = 33;
+
+export function writeBase(target: Uint8Array, at: number, blob: BlobRowFacts): void {
+  if (blob.baseId === undefined) return;
+  target.set(blob.baseId, at);
+  target[at + baseBytes - 1] = blob.generation ?? 0;
+}
+
+/** Views on `base`. */
+export function readBase(base: Uint8Array): { baseId: Uint8Array; generation: number } {
+  return { baseId: base.subarray(0, baseBytes - 1), generation: base[baseBytes - 1] ?? 0 };
+}
 const rowsFirst = 4096;
 export const rowsMaxDefault = 1 << 20;
 
@@ -33,7 +47,7 @@ export class BlobRows {
   readonly #rowsMax: number;
   #ids = Buffer.alloc(0);
   #fields = new Uint32Array(0);
-  /** 32 bytes a row, from the first base on. */
+  /** `baseBytes` a row, from the first base on. */
   #bases = Buffer.alloc(0);
   #count = 0;
 
@@ -73,17 +87,17 @@ export class BlobRows {
     this.#fields[at + 3] = blob.length;
     this.#fields[at + 4] = blob.rawLength;
     this.#fields[at + 5] = blob.kind | (blob.encoding << 8);
-    if (blob.baseId !== undefined) this.#addBase(row, blob.baseId);
+    if (blob.baseId !== undefined) this.#addBase(row, blob);
   }
 
-  #addBase(row: number, baseId: Uint8Array): void {
+  #addBase(row: number, blob: BlobRowFacts): void {
     this.#fields[row * fieldCount + 5] = (this.#fields[row * fieldCount + 5] as number) | hasBase;
     if ((row + 1) * baseBytes > this.#bases.length) {
       const larger = Buffer.allocUnsafeSlow((this.#ids.length / idBytes) * baseBytes);
       larger.set(this.#bases);
       this.#bases = larger;
     }
-    this.#bases.set(baseId, row * baseBytes);
+    writeBase(this.#bases, row * baseBytes, blob);
   }
 
   #grow(): void {
@@ -120,7 +134,7 @@ export class BlobRows {
       encoding: ((code >> 8) & 0xff) as Encoding,
     };
     if ((code & hasBase) === 0) return place;
-    return { ...place, baseId: Uint8Array.from(this.#baseAt(row)) };
+    return { ...place, ...readBase(Uint8Array.from(this.#baseAt(row))) };
   }
 
   #baseAt(row: number): Uint8Array {

@@ -17,7 +17,7 @@ import SqliteDatabase from "better-sqlite3";
 import { VarveError } from "../../base/errors.ts";
 import { makeFolders } from "../../base/make-folders.ts";
 
-const schemaVersion = 2;
+const schemaVersion = 3;
 /** Of SQLite's log, once what it holds is in the database. */
 const logBytesMax = 64 * 1024 * 1024;
 /** Together a minute, as long as SQLite itself waits for a lock. */
@@ -46,6 +46,7 @@ CREATE TABLE blob (
   offset INTEGER NOT NULL,
   length INTEGER NOT NULL,
   raw_length INTEGER NOT NULL,
+  -- The base's id, then the generation.
   base BLOB,
   PRIMARY KEY (id, pack, ordinal)
 ) WITHOUT ROWID;

@@ -16,12 +16,11 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { VarveError } from "../../base/errors.ts";
-import type { BlobRowFacts, BlobRows } from "./blob-rows.ts";
+import { type BlobRowFacts, type BlobRows, baseBytes, readBase, writeBase } from "./blob-rows.ts";
 import { cacheFailure } from "./cache-database.ts";
 
 const bufferBytes = 64 * 1024;
 const idBytes = 16;
-const baseBytes = 32;
 /** Id, pack, ordinal, offset, length, raw length, and one for kind, encoding and base. */
 const rowBytes = idBytes + 6 * 4;
 const hasBase = 1 << 16;
@@ -86,7 +85,7 @@ export class RangeSpill {
       at = buffer.writeUInt32LE(field, at);
     }
     if (blob.baseId !== undefined) {
-      buffer.set(blob.baseId, at);
+      writeBase(buffer, at, blob);
       at += baseBytes;
     }
     range.used = at;
@@ -142,8 +141,8 @@ function addRows(bytes: Buffer, rows: BlobRows): void {
       encoding: (code >> 8) & 0xff,
     };
     const isOnBase = (code & hasBase) !== 0;
-    const baseId = bytes.subarray(at + rowBytes, at + rowBytes + baseBytes);
-    const blob = isOnBase ? { ...plain, baseId } : plain;
+    const base = bytes.subarray(at + rowBytes, at + rowBytes + baseBytes);
+    const blob = isOnBase ? { ...plain, ...readBase(base) } : plain;
     rows.add(bytes.subarray(at, at + idBytes), field(0), field(1), blob);
     at += rowBytes + (isOnBase ? baseBytes : 0);
   }

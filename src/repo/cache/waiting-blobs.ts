@@ -4,7 +4,7 @@
  * 9 KB of disk for every tiny file of a million. So rows wait here, in order of coming, until there
  * are enough that a page takes several of them (blob-index.ts says how many).
  *
- * Memory: 56 bytes a row, 88 where there are bases. What waits is lost with the process: then index
+ * Memory: 56 bytes a row, 89 where there are bases. What waits is lost with the process: then index
  * objects bring it back, or it is stored again.
  */
 import type { BlobPlace, PackInfo } from "../blob-lookup.ts";

@@ -5,7 +5,7 @@
  */
 import { ByteReader, ByteWriter, bytesEqual } from "../../base/bytes.ts";
 import { CipherSuite, tagBytes } from "../../base/cipher-suite.ts";
-import { VarveError } from "../../base/errors.ts";
+import { invariant, VarveError } from "../../base/errors.ts";
 import { type BlobId, idBytes } from "../../base/ids.ts";
 import { formatVersion, futureError } from "./header.ts";
 import { blobBytesMax, packBlobsMax, packBytesMax } from "./limits.ts";
@@ -31,8 +31,30 @@ export interface BlobFacts {
   readonly id: BlobId;
   /** Bytes of the plaintext. */
   readonly rawLength: number;
-  /** With encoding 2 only: the base, of the same kind, itself of encoding 0 or 1. */
+  /** With encoding 2 only: the base, of the same kind. */
   readonly baseId?: BlobId;
+  /** With encoding 2 only: 1 to 255; how many of its bits are set is the copy's depth. */
+  readonly generation?: number;
+}
+
+export const generationMax = 255;
+/** Blobs that a copy stands on, one on the other, at most. */
+export const depthMax = 4;
+
+function bitCount(byte: number): number {
+  let count = 0;
+  for (let left = byte; left !== 0; left &= left - 1) count++;
+  return count;
+}
+
+/** Whether a copy on a base may be of this generation. */
+export function isGeneration(generation: number): boolean {
+  return generation >= 1 && generation <= generationMax && bitCount(generation) <= depthMax;
+}
+
+/** Of a copy: a base of it is of less depth, so that no copy ever stands on itself. */
+export function depthOf({ generation = 0 }: Pick<BlobFacts, "generation">): number {
+  return bitCount(generation);
 }
 
 export interface PackTableEntry extends BlobFacts {
@@ -43,7 +65,7 @@ export interface PackTableEntry extends BlobFacts {
 }
 
 /** Largest entry of a table. */
-export const tableEntryBytesMax = 1 + idBytes + 4 + 4 + idBytes;
+export const tableEntryBytesMax = 1 + idBytes + 4 + 4 + idBytes + 1;
 /** Smallest one. */
 const tableEntryBytesMin = 1 + idBytes + 1 + 1;
 /** Largest plaintext of a table. */
@@ -72,7 +94,12 @@ export function writePackTable(writer: ByteWriter, entries: readonly PackTableEn
 export function writeTableEntry(writer: ByteWriter, entry: BlobFacts & { length: number }): void {
   writer.u8(entry.kind | (entry.encoding << 4)).bytes(entry.id);
   writer.varint(entry.length).varint(entry.rawLength);
-  if (entry.baseId !== undefined) writer.bytes(entry.baseId);
+  if (entry.baseId !== undefined) writer.bytes(entry.baseId).u8(generationOf(entry));
+}
+
+function generationOf({ generation }: BlobFacts): number {
+  invariant(generation !== undefined && isGeneration(generation), "what has a base says how deep");
+  return generation;
 }
 
 export function encodePackTable(entries: readonly PackTableEntry[]): Uint8Array {
@@ -129,7 +156,10 @@ function withBase(
 ): PackTableEntry {
   const baseId = reader.bytes(idBytes);
   if (bytesEqual(baseId, id)) throw reader.damaged("a blob is its own base");
-  return { kind, encoding: Encoding.zstdOnBase, id, rawLength, offset, length, baseId };
+  const generation = reader.u8();
+  if (!isGeneration(generation)) throw reader.damaged(`a blob is of generation ${generation}`);
+  const encoding = Encoding.zstdOnBase;
+  return { kind, encoding, id, rawLength, offset, length, baseId, generation };
 }
 
 /** A blob is stored raw when compression does not make it smaller, so lengths tell the encoding. */
@@ -184,12 +214,15 @@ export function tableNonce(offset: number): Uint8Array {
 
 /** Associated data of a sealed blob: no other blob, kind, length or encoding can pass for it. */
 export function blobAad(blob: BlobFacts): Uint8Array {
-  const aad = Buffer.allocUnsafe(blob.baseId === undefined ? 39 : 71);
+  const aad = Buffer.allocUnsafe(blob.baseId === undefined ? 39 : 72);
   aad[0] = formatVersion;
   aad[1] = blob.kind;
   aad[2] = blob.encoding;
   aad.writeUInt32LE(blob.rawLength, 3);
   aad.set(blob.id, 7);
-  if (blob.baseId !== undefined) aad.set(blob.baseId, 39);
+  if (blob.baseId !== undefined) {
+    aad.set(blob.baseId, 39);
+    aad[71] = generationOf(blob);
+  }
   return aad;
 }

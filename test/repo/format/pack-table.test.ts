@@ -10,6 +10,7 @@ import {
   blobNonce,
   decodePackTable,
   decodeTrailer,
+  depthOf,
   Encoding,
   encodePackTable,
   encodeTrailer,
@@ -40,10 +41,18 @@ test("any bytes are decoded, or refused with a code", () => {
 });
 
 /** A table of one entry with these numbers. */
-function tableOf(code: number, length: number, rawLength: number, base?: Uint8Array): Uint8Array {
+function tableOf(
+  code: number,
+  length: number,
+  rawLength: number,
+  base?: Uint8Array,
+  generation?: number,
+): Uint8Array {
   const writer = new ByteWriter().varint(1).u8(code).bytes(new Uint8Array(32).fill(1));
   writer.varint(length).varint(rawLength);
-  return base === undefined ? writer.finish() : writer.bytes(base).finish();
+  if (base === undefined) return writer.finish();
+  writer.bytes(base);
+  return generation === undefined ? writer.finish() : writer.u8(generation).finish();
 }
 
 test("lengths that lie are damage before anything is allocated", () => {
@@ -72,9 +81,22 @@ test("unknown kinds and encodings are the future; a blob is not its own base", (
   refuse(tableOf(4, 116, 100), "repo-future");
   refuse(tableOf(BlobKind.data | (3 << 4), 50, 100), "repo-future");
   const onBase = BlobKind.data | (Encoding.zstdOnBase << 4);
-  decodePackTable(tableOf(onBase, 50, 100, new Uint8Array(32)), 84);
-  refuse(tableOf(onBase, 50, 100, new Uint8Array(32).fill(1)), "object-damaged");
+  decodePackTable(tableOf(onBase, 50, 100, new Uint8Array(32), 1), 84);
+  refuse(tableOf(onBase, 50, 100, new Uint8Array(32).fill(1), 1), "object-damaged");
   refuse(tableOf(onBase, 50, 100), "object-damaged");
+  refuse(tableOf(onBase, 50, 100, new Uint8Array(32)), "object-damaged");
+});
+
+test("of what has a base at least one bit of the generation is set, and at most four are", () => {
+  const onBase = BlobKind.data | (Encoding.zstdOnBase << 4);
+  for (let generation = 0; generation < 256; generation++) {
+    const bits = generation.toString(2).replaceAll("0", "").length;
+    const decode = () =>
+      decodePackTable(tableOf(onBase, 50, 100, new Uint8Array(32), generation), 84);
+    if (bits < 1 || bits > 4) assert.throws(decode, { code: "object-damaged" });
+    else assert.deepEqual([decode()[0]?.generation, depthOf({ generation })], [generation, bits]);
+  }
+  assert.equal(depthOf({}), 0, "what has no base stands on nothing");
 });
 
 test("a trailer is read back, and its table lies within the pack", () => {
@@ -108,6 +130,6 @@ test("associated data tells blobs apart in every fact", () => {
   const aad = blobAad(facts);
   assert.equal(toHex(aad), `010100${"02010000"}${"09".repeat(32)}`);
   const baseId = new Uint8Array(32).fill(8);
-  const onBase = blobAad({ ...facts, encoding: Encoding.zstdOnBase, baseId });
-  assert.equal(toHex(onBase), `010102${"02010000"}${"09".repeat(32)}${"08".repeat(32)}`);
+  const onBase = blobAad({ ...facts, encoding: Encoding.zstdOnBase, baseId, generation: 6 });
+  assert.equal(toHex(onBase), `010102${"02010000"}${"09".repeat(32)}${"08".repeat(32)}06`);
 });

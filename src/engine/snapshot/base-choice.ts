@@ -1,0 +1,44 @@
+/**
+ * Which of a chunk's forebears it is compressed against. Each day's chunk on the day before would
+ * make chains as long as the history; all on the first one stores every change again each day. So
+ * it is done as in Subversion's skip-deltas (docs/decisions/0025-bases-of-bases.md): what follows a
+ * copy of generation g is of generation g + 1, and stands on the forebear of that generation with
+ * its lowest bit cleared. The bits that are set are the blobs below it.
+ */
+import type { BlobId } from "../../base/ids.ts";
+import type { StandingCopy } from "../../repo/blob-lookup.ts";
+import { depthOf, generationMax, isGeneration } from "../../repo/format/pack-table.ts";
+
+export interface ChosenBase {
+  readonly id: BlobId;
+  readonly copy: StandingCopy;
+  /** Of what is to stand on it. */
+  readonly generation: number;
+}
+
+/** The next one that is not too deep; undefined behind the last: such a chunk is stored whole. */
+export function generationAfter(generation: number): number | undefined {
+  for (let next = generation + 1; next <= generationMax; next++) {
+    if (isGeneration(next)) return next;
+  }
+  return undefined;
+}
+
+/**
+ * `id`, `copy`: the chunk in whose place the new one stands. Where its chain is not as it would be
+ * had one writer made it, the nearest forebear that is old enough is taken: the last one always is.
+ */
+export function chooseBase(id: BlobId, copy: StandingCopy): ChosenBase | undefined {
+  const generation = generationAfter(copy.place.generation ?? 0);
+  if (generation === undefined) return undefined;
+  const goal = generation & (generation - 1);
+  const depth = depthOf({ generation });
+  let [baseId, base] = [id, copy];
+  while (base.base !== undefined) {
+    const { place } = base;
+    if ((place.generation ?? 0) <= goal && depthOf(place) < depth) break;
+    baseId = place.baseId ?? baseId;
+    base = base.base;
+  }
+  return { id: baseId, copy: base, generation };
+}
