@@ -148,6 +148,18 @@ export function edited(text: Buffer): Buffer {
   return Buffer.concat([text.subarray(0, 700), Buffer.from("edited\n"), text.subarray(700)]);
 }
 
+/** Of the story: each edition lies on the one before, the last one so deep as can be. */
+export function editions(): GoldenEntry[] {
+  const entries: GoldenEntry[] = [];
+  let base = edited(story);
+  for (const [name, generation] of Object.entries({ "": 3, " again": 7, " at last": 135 })) {
+    const edition = edited(base);
+    entries.push({ path: `/golden/text${name}`, pieces: [edition], base, generation });
+    base = edition;
+  }
+  return entries;
+}
+
 /** Folders in folders, names of 200 bytes, so that paths get longer than 4,096 bytes. */
 function deepFolders(top: string, depth: number): GoldenEntry[] {
   const paths = Array.from({ length: depth }, (_, i) => `${top}${`/${"d".repeat(200)}`.repeat(i)}`);

@@ -46,7 +46,7 @@ const description = () => readFileSync(join(root, "varve.json"), "utf8");
 function byStore(): Record<string, [string, readonly Mutation[]]> {
   const living = (text: string) => (facts: string) =>
     facts.includes('"living"') && facts.includes(text);
-  const data = pick("packs", living('"data zstd on base"'));
+  const data = pick("packs", living('"data zstd on base":1'));
   const other = pick("packs", living('"data raw":2'));
   const nodes = pick("packs", living('"catalog zstd":2'));
   const index = pick("index", (facts) => !facts.includes('"replaces":[]'));

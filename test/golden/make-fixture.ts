@@ -32,7 +32,7 @@ import { buryPacks, markSwept, mergeTombstones, noteSessions } from "../../src/r
 import { takeSnapshot } from "../helpers/snapshot-runs.ts";
 import { shownBySnapshot, shownOnDisk } from "../helpers/snapshot-shown.ts";
 import {
-  edited,
+  editions,
   everything,
   folder,
   type GoldenEntry,
@@ -188,18 +188,6 @@ async function everythingTwice(repo: Repository): Promise<Uint8Array> {
     extra: { future: { nested: [1, null, "two"] } },
   });
   return root;
-}
-
-/** Each edition lies on the one before, the last one so deep as can be. */
-function editions(): GoldenEntry[] {
-  const entries: GoldenEntry[] = [];
-  let base = edited(story);
-  for (const [name, generation] of Object.entries({ "": 3, " again": 7, " at last": 135 })) {
-    const edition = edited(base);
-    entries.push({ path: `/golden/text${name}`, pieces: [edition], base, generation });
-    base = edition;
-  }
-  return entries;
 }
 
 /** What the product reads back is what went in. */
