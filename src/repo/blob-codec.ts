@@ -169,26 +169,37 @@ export class BlobSealer {
    * as soon as the returned entry, which shares it, is not needed.
    */
   append(kind: BlobKind, id: BlobId, plaintext: Uint8Array, base?: BlobBase): PackTableEntry {
+    const standing = base && this.appendOnBase(kind, id, plaintext, base);
+    if (standing !== undefined) return standing;
     requireBlobSize(plaintext.length);
     this.#reserve(this.#offset + plaintext.length + tagBytes);
     const rawLength = plaintext.length;
-    if (base !== undefined) {
-      const { worthBytes } = base;
-      const length = this.#compressor.compressWithBase(
-        this.#bytes,
-        this.#offset,
-        plaintext,
-        base.plaintext,
-        worthBytes,
-      );
-      const on = { baseId: base.id, generation: base.generation };
-      const facts = { kind, encoding: Encoding.zstdOnBase, id, rawLength, ...on };
-      if (length >= 0) return this.#seal(facts, this.#written(length));
-    }
     const length = this.#compressor.compressInto(this.#bytes, this.#offset, plaintext);
     return length < 0
       ? this.#seal({ kind, encoding: Encoding.raw, id, rawLength }, plaintext)
       : this.#seal({ kind, encoding: Encoding.zstd, id, rawLength }, this.#written(length));
+  }
+
+  /** The same against a base; undefined, and nothing is appended, when that is not worth it. */
+  appendOnBase(
+    kind: BlobKind,
+    id: BlobId,
+    plaintext: Uint8Array,
+    { id: baseId, plaintext: base, generation, worthBytes }: BlobBase,
+  ): PackTableEntry | undefined {
+    const rawLength = plaintext.length;
+    requireBlobSize(rawLength);
+    this.#reserve(this.#offset + rawLength + tagBytes);
+    const length = this.#compressor.compressWithBase(
+      this.#bytes,
+      this.#offset,
+      plaintext,
+      base,
+      worthBytes,
+    );
+    if (length < 0) return undefined;
+    const encoding = Encoding.zstdOnBase;
+    return this.#seal({ kind, encoding, id, rawLength, baseId, generation }, this.#written(length));
   }
 
   /** Seals what another pack held, without compressing it anew; see `BlobOpener.decrypt`. */

@@ -118,6 +118,15 @@ test("tries that fail become rare, and common again when they succeed", () => {
   assert.ok(tries(true) > 700);
   assert.equal(judge.shouldTry(100), false);
   // What hardly takes room alone is not worth a record more.
-  assert.ok(judge.worthBytes(50_000, { length: 100, rawLength: 50_000 }) <= 0);
-  assert.ok(judge.worthBytes(50_000, { length: 25_000, rawLength: 50_000 }) > 12_000);
+  assert.ok(judge.limits(50_000, { length: 100, rawLength: 50_000 }, 1).newRow <= 0);
+  const of = (generation: number) =>
+    judge.limits(50_000, { length: 25_000, rawLength: 50_000 }, generation);
+  assert.ok(of(1).newRow > 18_000 && of(1).newRow < 25_000);
+  const inRow = [1, 2, 4, 8, 16, 32].map((generation) => of(generation).inRow);
+  assert.deepEqual(
+    inRow,
+    inRow.toSorted((a, b) => a - b),
+    "the further off, the more",
+  );
+  assert.ok(of(31).inRow === of(1).inRow && of(1).inRow > 2500 && of(32).inRow < 13_000);
 });

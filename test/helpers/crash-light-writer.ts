@@ -6,11 +6,13 @@
 import { createHash } from "node:crypto";
 import { type Content, type Entry, EntryType } from "../../src/base/entry.ts";
 import { hasCode } from "../../src/base/errors.ts";
-import type { SnapshotId } from "../../src/base/ids.ts";
+import type { BlobId, SnapshotId } from "../../src/base/ids.ts";
 import { type CatalogKey, keyFromPath, type RawPath } from "../../src/base/raw-path.ts";
 import { commitSnapshot } from "../../src/engine/commit-snapshot.ts";
+import { chooseBase } from "../../src/engine/snapshot/base-choice.ts";
 import { isContentPresent } from "../../src/engine/snapshot/content-presence.ts";
-import { BlobHasher } from "../../src/repo/blob-codec.ts";
+import { type BlobBase, BlobHasher } from "../../src/repo/blob-codec.ts";
+import { standingCopy } from "../../src/repo/blob-lookup.ts";
 import { type BlobWriter, withBlobWriter } from "../../src/repo/blob-writer.ts";
 import { type BuiltCatalog, CatalogBuilder } from "../../src/repo/catalog/catalog-builder.ts";
 import { BlobKind } from "../../src/repo/format/pack-table.ts";
@@ -107,12 +109,36 @@ async function build(
     const known = before.get(entry.key);
     const isKnown = known?.items[0]?.id && Buffer.compare(known.items[0].id, id) === 0;
     if (!isKnown || !(isWhole || (await isContentPresent(repo, known)))) {
-      if (writer.claim(BlobKind.data, id)) writer.putClaimed(BlobKind.data, id, bytes);
+      if (writer.claim(BlobKind.data, id)) await putData(repo, writer, id, bytes, known);
     }
     const content = { depth: 0, items: [{ id, length: bytes.length }] };
     builder.add({ ...entry, size: bytes.length, content });
   }
   return builder.finish();
+}
+
+/** On the base that a worker would take, if what it stands in the place of has one. */
+async function putData(
+  repo: Repository,
+  writer: BlobWriter,
+  id: BlobId,
+  bytes: Buffer,
+  known: Content | undefined,
+): Promise<void> {
+  const base = await baseFor(repo, known?.items[0]?.id ?? undefined);
+  const sealer = repo.newSealer();
+  const isOn = base && sealer.appendOnBase(BlobKind.data, id, bytes, base) !== undefined;
+  if (isOn === true) await writer.addPack(sealer.finish());
+  else writer.putClaimed(BlobKind.data, id, bytes);
+}
+
+async function baseFor(repo: Repository, like: BlobId | undefined): Promise<BlobBase | undefined> {
+  const copy = like && standingCopy(repo.index, BlobKind.data, like);
+  const chosen = like && copy && chooseBase(like, copy);
+  if (chosen === undefined) return undefined;
+  const { id, generation } = chosen;
+  const intact = await repo.blobs.findIntact(BlobKind.data, id);
+  return intact && { id, plaintext: intact.plaintext, generation };
 }
 
 function entryOf(path: string, type: EntryType): Entry {

@@ -63,10 +63,10 @@ async function actSnapshot(repo: Repository): Promise<void> {
   await takeSnapshot(repo, rootOf.get(repo) ?? "");
 }
 
-/** Nearly what `makeSmallTree` writes: its chunk stands on that one. */
-function changeSteady(place: Place): void {
+/** Nearly what `makeSmallTree` writes: after three times its chunk is of generation 3. */
+function changeSteady(place: Place, times: number): void {
   const changed = noise(20_000, 1);
-  changed.fill(7, 9000, 9040);
+  for (let time = 0; time < times; time++) changed.fill(7, 9000 + time * 500, 9040 + time * 500);
   place.write("a/steady", changed);
 }
 
@@ -88,9 +88,13 @@ const secondSnapshot: Scene = {
   hasBases: true,
   prepare: async (repo, place, history) => {
     makeSmallTree(place);
+    for (const times of [1, 2]) {
+      await history.take(repo, place);
+      changeSteady(place, times);
+    }
     await history.take(repo, place);
     place.write("a/text", "other text\n".repeat(2000));
-    changeSteady(place);
+    changeSteady(place, 3);
     place.write("b/new", noise(9000, 2));
   },
   act: actSnapshot,
@@ -127,12 +131,15 @@ async function makeWaste(repo: Repository, place: Place, history: History): Prom
   const first = await history.take(repo, place);
   fs.unlinkSync(place.at("gone"));
   place.write("brief", noise(30_000, 4));
+  changeSteady(place, 1);
   const second = await history.take(repo, place);
   fs.unlinkSync(place.at("brief"));
+  changeSteady(place, 2);
+  const third = await history.take(repo, place);
   place.write("b/late", noise(15_000, 5));
-  changeSteady(place);
+  changeSteady(place, 3);
   await history.take(repo, place);
-  history.doomed.add(first).add(second);
+  history.doomed.add(first).add(second).add(third);
 }
 
 async function makeFreedWaste(repo: Repository, place: Place, history: History): Promise<void> {

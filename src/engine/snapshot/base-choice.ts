@@ -9,6 +9,12 @@ import type { BlobId } from "../../base/ids.ts";
 import type { StandingCopy } from "../../repo/blob-lookup.ts";
 import { depthOf, generationMax, isGeneration } from "../../repo/format/pack-table.ts";
 
+/**
+ * Of a chunk that stands on the lowest of its forebears because it has little of the others: those
+ * that follow it never stand on anything before it but that.
+ */
+export const rowGeneration = 128;
+
 export interface ChosenBase {
   readonly id: BlobId;
   readonly copy: StandingCopy;

@@ -7,8 +7,14 @@
 
 /** Chunks below this are compressed alone. */
 const chunkBytesMin = 4096;
-/** Of what the chunk would take alone. */
-const worthPart = 1 / 2;
+/** Of what the chunk would take alone, at most. */
+const worthPart = 3 / 4;
+/** The same for one more of a row: so much, and more for each generation between it and its base. */
+const rowPart = 1 / 10;
+const rowPartByGeneration = 1 / 64;
+const rowPartMax = 1 / 2;
+/** What one change takes, however small the chunk is. */
+const rowBytesMin = 256;
 /** What standing on a base costs in the pack's table and in the index, twice a new id and some. */
 const recordBytes = 96;
 /** Successes of the last tries, as a moving average, below which only some are tried. */
@@ -22,6 +28,11 @@ export interface StoredBase {
   /** Bytes as stored. */
   readonly length: number;
   readonly rawLength: number;
+}
+
+export interface BaseLimits {
+  readonly inRow: number;
+  readonly newRow: number;
 }
 
 export class BaseJudge {
@@ -38,12 +49,16 @@ export class BaseJudge {
   }
 
   /**
-   * Bytes that the compressed chunk may take at most. What it would take alone is not known, only
-   * how far its base could be compressed.
+   * Bytes that the compressed chunk may take at most as one more of its row, and as the first of a
+   * new one. What it would take alone is not known, only how far `lowest` could be compressed.
    */
-  worthBytes(rawLength: number, base: StoredBase): number {
-    const alone = (rawLength * base.length) / base.rawLength;
-    return Math.floor(Math.min(alone, rawLength) * worthPart) - recordBytes;
+  limits(rawLength: number, lowest: StoredBase, generation: number): BaseLimits {
+    const alone = Math.min((rawLength * lowest.length) / lowest.rawLength, rawLength);
+    const distance = generation & -generation;
+    const part = Math.min(rowPart + distance * rowPartByGeneration, rowPartMax);
+    const newRow = Math.floor(alone * worthPart) - recordBytes;
+    const inRow = Math.max(rowBytesMin, Math.floor(alone * part));
+    return { inRow: Math.min(inRow, newRow), newRow };
   }
 
   told(success: boolean): void {

@@ -5,20 +5,19 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemRandom } from "../../base/clock.ts";
-import { hasCode, invariant } from "../../base/errors.ts";
-import { idBytes } from "../../base/ids.ts";
+import { invariant } from "../../base/errors.ts";
+import { type BlobId, idBytes } from "../../base/ids.ts";
 import { createCutter } from "../../chunker/cutter.ts";
 import { gearTableFromBytes } from "../../chunker/gear-table.ts";
 import { type BlobBase, BlobSealer } from "../../repo/blob-codec.ts";
 import { Compressor } from "../../repo/compression.ts";
 import { KeyedHash } from "../../repo/crypto/hash.ts";
-import { BlobKind, Encoding } from "../../repo/format/pack-table.ts";
-import { BaseJudge, type StoredBase } from "./base-judge.ts";
+import { BlobKind } from "../../repo/format/pack-table.ts";
+import { BaseJudge } from "./base-judge.ts";
 import { BatchOpener } from "./batch-opener.ts";
 import { FileBatchReader } from "./file-batch-reader.ts";
-import { BlobField, blobFieldCount } from "./restore-protocol.ts";
+import { OpenBases } from "./open-bases.ts";
 import type {
-  Bases,
   FromSnapshotWorker,
   HashFiles,
   HashSlot,
@@ -126,7 +125,7 @@ function storeOn(): void {
 function storeFresh(one: Storing): boolean {
   const { message, batch } = one;
   // Not before: the opener serves one batch after the other.
-  if (message.bases !== undefined) one.bases ??= new OpenBases(opener, message.bases);
+  if (message.bases !== undefined) one.bases ??= new OpenBases(opener, judge, message.bases);
   for (; one.next < message.fresh.length; one.next++) {
     const ordinal = message.fresh[one.next] as number;
     const chunk = batch.chunks[ordinal];
@@ -134,50 +133,29 @@ function storeFresh(one: Storing): boolean {
     const pack = packFor(chunk.length);
     if (pack === undefined) return false;
     const isWorthTrying = judge.shouldTry(chunk.length);
-    const base = isWorthTrying ? one.bases?.baseOf(one.next, chunk.length) : undefined;
+    const bases = isWorthTrying ? one.bases?.basesOf(one.next, chunk.length) : undefined;
     const id = batch.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
-    const { encoding } = pack.append(BlobKind.data, id, chunk, base);
-    if (base !== undefined) judge.told(encoding === Encoding.zstdOnBase);
+    if (!appendOnBase(pack, id, chunk, bases)) pack.append(BlobKind.data, id, chunk);
   }
   return true;
 }
 
-/** The bases of one batch, opened as they are needed. */
-class OpenBases {
-  readonly #bases: Bases;
-  readonly #open: (blob: number) => Uint8Array;
-
-  constructor(opener: BatchOpener, bases: Bases) {
-    this.#bases = bases;
-    this.#open = opener.start(bases.blobs, { lend: true });
+/** False when none of the bases is worth it. */
+function appendOnBase(
+  pack: BlobSealer,
+  id: BlobId,
+  chunk: Uint8Array,
+  bases: Iterable<BlobBase> = [],
+): boolean {
+  let isTried = false;
+  for (const base of bases) {
+    isTried = true;
+    if (pack.appendOnBase(BlobKind.data, id, chunk, base) === undefined) continue;
+    judge.told(true);
+    return true;
   }
-
-  /** What a base stands on in the end, which was compressed alone. */
-  #lowest(ordinal: number): StoredBase {
-    const { fields } = this.#bases.blobs;
-    const field = (name: keyof typeof BlobField) =>
-      fields[ordinal * blobFieldCount + BlobField[name]] as number;
-    const base = field("base");
-    if (base >= 0) return this.#lowest(base);
-    return { length: field("length"), rawLength: field("rawLength") };
-  }
-
-  /** Good until the next call. What does not open is no base: check tells of it, not we. */
-  baseOf(at: number, rawLength: number): BlobBase | undefined {
-    const { ordinals, generations, blobs } = this.#bases;
-    const ordinal = ordinals[at] ?? -1;
-    if (ordinal < 0) return undefined;
-    const worthBytes = judge.worthBytes(rawLength, this.#lowest(ordinal));
-    if (worthBytes <= 0) return undefined;
-    try {
-      const id = blobs.ids.subarray(ordinal * idBytes, (ordinal + 1) * idBytes);
-      const generation = generations[at] as number;
-      return { id, plaintext: this.#open(ordinal), generation, worthBytes };
-    } catch (error) {
-      if (hasCode(error, "blob-damaged", "blob-absent", "object-damaged")) return undefined;
-      throw error;
-    }
-  }
+  if (isTried) judge.told(false);
+  return false;
 }
 
 /** The open pack, which takes so many bytes more; undefined while there is no memory for one. */
