@@ -31,19 +31,16 @@ export function generationAfter(generation: number): number | undefined {
 }
 
 /**
- * `id`, `copy`: the chunk in whose place the new one stands. Where its chain is not as it would be
- * had one writer made it, the nearest forebear that is old enough is taken: the last one always is.
+ * `id`, `copy`: the chunk in whose place the new one stands. The nearest forebear of less depth than
+ * the new one's: in a chain that one writer made that is the one with the lowest bit cleared.
  */
 export function chooseBase(id: BlobId, copy: StandingCopy): ChosenBase | undefined {
   const generation = generationAfter(copy.place.generation ?? 0);
   if (generation === undefined) return undefined;
-  const goal = generation & (generation - 1);
   const depth = depthOf({ generation });
   let [baseId, base] = [id, copy];
-  while (base.base !== undefined) {
-    const { place } = base;
-    if ((place.generation ?? 0) <= goal && depthOf(place) < depth) break;
-    baseId = place.baseId ?? baseId;
+  while (base.base !== undefined && depthOf(base.place) >= depth) {
+    baseId = base.place.baseId ?? baseId;
     base = base.base;
   }
   return { id: baseId, copy: base, generation };
