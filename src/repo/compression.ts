@@ -72,11 +72,10 @@ export class Compressor {
 
 /**
  * Not the user's level: one whose window and tables reach back over data and base, or next to
- * nothing of the base is found. Measured in docs/decisions/0018-similar-blobs.md.
+ * nothing of the base is found. Measured in docs/decisions/0025-bases-of-bases.md.
  */
 function baseLevel(bytes: number): number {
-  if (bytes <= 2 * 1024 * 1024) return 3;
-  return bytes <= 4 * 1024 * 1024 ? 4 : 9;
+  return bytes <= 4 * 1024 * 1024 ? 6 : 9;
 }
 
 /** What a frame takes at most: ZSTD_compressBound of zstd.h. */
