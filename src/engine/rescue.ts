@@ -112,7 +112,7 @@ class RescueRound {
     return true;
   }
 
-  /** Whether no living pack has it on this base at this depth: others ask for other copies of it. */
+  /** Whether no living pack has it on this base at this depth: others need other copies of it. */
   #standsAnew(entry: PackTableEntry): boolean {
     const { kind, id, baseId } = entry;
     const hex = toHex(id);

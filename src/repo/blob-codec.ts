@@ -190,13 +190,11 @@ export class BlobSealer {
     const rawLength = plaintext.length;
     requireBlobSize(rawLength);
     this.#reserve(this.#offset + rawLength + tagBytes);
-    const length = this.#compressor.compressWithBase(
-      this.#bytes,
-      this.#offset,
-      plaintext,
-      base,
-      worthBytes,
-    );
+    // An odd generation stands on the one before it.
+    const isFar = (generation & 1) === 0;
+    const options = { isFar, bytesMax: worthBytes ?? rawLength };
+    const at = this.#offset;
+    const length = this.#compressor.compressWithBase(this.#bytes, at, plaintext, base, options);
     if (length < 0) return undefined;
     const encoding = Encoding.zstdOnBase;
     return this.#seal({ kind, encoding, id, rawLength, baseId, generation }, this.#written(length));

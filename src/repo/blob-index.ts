@@ -144,8 +144,9 @@ export class BlobIndex implements BlobLookup {
   }
 
   /**
-   * A living copy of the blob: that of least depth, then of the oldest pack, when there are several.
-   * One that stands on a base is none unless that is there as well: whoever needs the blob needs both.
+   * A living copy of the blob: that of least depth, then of the oldest pack, when there are
+   * several. One that stands on a base is none unless that is there as well: who needs the blob
+   * needs both.
    */
   find(kind: BlobKind, id: BlobId): BlobPlace | undefined {
     if (this.#empty) return undefined;

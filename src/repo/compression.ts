@@ -54,28 +54,31 @@ export class Compressor {
 
   /**
    * The same, against a base; -1 as well when the base cannot serve as one, or when it would take
-   * more than `bytesMax`.
+   * more than `bytesMax`. `isFar`: much has changed since, so that looking closely pays.
    */
   compressWithBase(
     target: Uint8Array,
     at: number,
     data: Uint8Array,
     base: Uint8Array,
-    bytesMax = data.length,
+    { bytesMax = data.length, isFar = false } = {},
   ): number {
     if (!canBeBase(base)) return -1;
     const room = roomFor(target, at, data, bytesMax);
-    const level = baseLevel(data.length + base.length);
+    const level = baseLevel(data.length + base.length, isFar);
     return bounded(() => this.#context.compressUsingDict(room, data, base, level));
   }
 }
 
 /**
  * Not the user's level: one whose window and tables reach back over data and base, or next to
- * nothing of the base is found. Measured in docs/decisions/0025-bases-of-bases.md.
+ * nothing of the base is found. Measured in docs/decisions/0018-similar-blobs.md, and in 0025 for
+ * bases of which several generations have come since.
  */
-function baseLevel(bytes: number): number {
-  return bytes <= 4 * 1024 * 1024 ? 6 : 9;
+function baseLevel(bytes: number, isFar: boolean): number {
+  if (bytes > 4 * 1024 * 1024) return 9;
+  if (isFar) return 8;
+  return bytes <= 2 * 1024 * 1024 ? 3 : 4;
 }
 
 /** What a frame takes at most: ZSTD_compressBound of zstd.h. */

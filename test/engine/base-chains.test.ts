@@ -1,4 +1,4 @@
-/** Bases of bases: whoever needs a blob needs all that it stands on, and nothing stands on itself. */
+/** Bases of bases: who needs a blob needs all that it stands on, and nothing stands on itself. */
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { join } from "node:path";
@@ -136,7 +136,7 @@ test("whatever of a chain only dying packs have is rescued", async () => {
   }
 });
 
-test("a dying copy is rescued although a living one of another depth stands on the same", async () => {
+test("a dying copy is rescued although one of another depth stands on the same", async () => {
   await withChain(async (place) => {
     // The third link lives on, too deep for the fourth; the one that served is dying.
     const deeper = { plaintext: third, base: second, generation: 0b1110 };
@@ -218,7 +218,7 @@ test("a damaged link hurts what stands on it, and is named; another copy stands 
   }
 });
 
-test("repair packs saves each link that opens, and a snapshot brings the one that is lost", async () => {
+test("repair packs saves each link that opens, a snapshot brings one that is lost", async () => {
   await withChain(async (place) => {
     const { store, packs } = place;
     await fresh(place, async (repo) => {

@@ -87,7 +87,7 @@ test("a file that changed a little costs little, on the bases that skip-deltas h
   }, sameCuts);
 });
 
-test("forty days of a file: four deep at most, each as it was, also when few are kept", async () => {
+test("forty days of a file: four deep at most, each as it was, also of few kept", async () => {
   await withRepository(async (repo, place) => {
     const days: Buffer[] = [];
     const ids: SnapshotId[] = [];

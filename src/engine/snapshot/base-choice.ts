@@ -31,8 +31,8 @@ export function generationAfter(generation: number): number | undefined {
 }
 
 /**
- * `id`, `copy`: the chunk in whose place the new one stands. The nearest forebear of less depth than
- * the new one's: in a chain that one writer made that is the one with the lowest bit cleared.
+ * `id`, `copy`: the chunk in whose place the new one stands. The nearest forebear of less depth
+ * than the new one's: in a chain that one writer made that is the one with the lowest bit cleared.
  */
 export function chooseBase(id: BlobId, copy: StandingCopy): ChosenBase | undefined {
   const generation = generationAfter(copy.place.generation ?? 0);

@@ -1,6 +1,6 @@
 /**
- * Fetches the bases that new chunks may be compressed against, still sealed, and what these stand on
- * (docs/format.md, "Bases"): workers open them.
+ * Fetches the bases that new chunks may be compressed against, still sealed, and what these stand
+ * on (docs/format.md, "Bases"): workers open them.
  */
 
 import { hasCode } from "../../base/errors.ts";

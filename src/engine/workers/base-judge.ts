@@ -1,15 +1,15 @@
 /**
  * Whether it is worth trying to compress a chunk against its base, and how small the result must be
- * to be stored so. A chunk that stands on another costs an index record of 32 bytes more, and two
- * reads at restore; a try that fails costs as much as compressing. Where few tries succeed, as with
- * files that are compressed or encrypted themselves, most are left out.
+ * to be stored so. A chunk that stands on another costs an index record of 33 bytes more, and at
+ * restore the reads of all below it; a try that fails costs as much as compressing. Where few tries
+ * succeed, as with files that are compressed or encrypted themselves, most are left out.
  */
 
 /** Chunks below this are compressed alone. */
 const chunkBytesMin = 4096;
 /** Of what the chunk would take alone, at most. */
 const worthPart = 3 / 4;
-/** The same for one more of a row: so much, and more for each generation between it and its base. */
+/** The same for one more of a row: so much, and more for each generation since its base. */
 const rowPart = 1 / 10;
 const rowPartByGeneration = 1 / 64;
 const rowPartMax = 1 / 2;

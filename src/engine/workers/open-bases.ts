@@ -1,6 +1,6 @@
 /**
- * The bases of one batch, opened as they are needed: for each new chunk the one that main has chosen
- * (snapshot/base-choice.ts), and the one that this stands on in the end.
+ * The bases of one batch, opened as they are needed: for each new chunk the one that main has
+ * chosen (snapshot/base-choice.ts), and the one that this stands on in the end.
  *
  * A chunk that has little of the chosen base, because a cut went or came, is better off at the
  * bottom: there it begins a row of its own, on which those that follow stand. Were it one more of
