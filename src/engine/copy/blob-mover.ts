@@ -4,18 +4,18 @@
  * opened and packs of others are on their way to the target.
  *
  * A blob keeps its encoding: it is decrypted and sealed anew, and opened only to be verified. One
- * that stands on a base stays so where the base stands at the target on nothing; else it is
+ * that stands on a base stays so where the target has the base in a copy of less depth; else it is
  * compressed alone. Where a copy does not open, another is taken (blob-reader.ts); only when none
  * does is the blob lost, and the error names it.
  */
 import { VarveError } from "../../base/errors.ts";
 import { type BlobId, toHex } from "../../base/ids.ts";
 import { BlobOpener, type PackOpener } from "../../repo/blob-codec.ts";
-import { type BlobPlace, plainCopy } from "../../repo/blob-lookup.ts";
+import { type BlobPlace, standingCopy } from "../../repo/blob-lookup.ts";
 import { coalesce, isLoss } from "../../repo/blob-reader.ts";
 import type { BlobWriter } from "../../repo/blob-writer.ts";
 import { packObject } from "../../repo/format/object-names.ts";
-import type { BlobKind } from "../../repo/format/pack-table.ts";
+import { type BlobKind, depthMax, depthOf } from "../../repo/format/pack-table.ts";
 import { IdSet } from "../../repo/id-set.ts";
 import type { Repository } from "../../repo/repository.ts";
 import { Repacker } from "../repack.ts";
@@ -58,8 +58,8 @@ export class BlobMover {
   readonly #opener: BlobOpener;
   readonly #openers = new Map<number, PackOpener>();
   readonly #bases = new Map<string, Uint8Array>();
-  /** Stored plain by this run, and perhaps not in the target's index yet. */
-  #plain = new IdSet();
+  /** Stored by this run, by depth, and perhaps not in the target's index yet. */
+  #stored = storedSets();
 
   constructor(options: MoverOptions) {
     this.#options = options;
@@ -150,12 +150,13 @@ export class BlobMover {
     }
   }
 
-  async #base({ kind, baseId }: BlobPlace): Promise<Uint8Array | undefined> {
+  async #base(place: BlobPlace): Promise<Uint8Array | undefined> {
+    const { baseId } = place;
     if (baseId === undefined) return undefined;
     const name = toHex(baseId);
     const known = this.#bases.get(name);
     if (known !== undefined) return known;
-    const { plaintext } = await this.#options.source.blobs.readBase(kind, baseId);
+    const { plaintext } = await this.#options.source.blobs.readBase(place);
     if (this.#bases.size >= basesMax) this.#bases.clear();
     this.#bases.set(name, plaintext);
     return plaintext;
@@ -191,11 +192,13 @@ export class BlobMover {
     const { kind, place } = item;
     const id = names.learn(kind, item.id, plaintext);
     if (!writer.claim(kind, id)) return;
-    const baseId = place?.baseId === undefined ? undefined : this.#baseAtTarget(kind, place.baseId);
+    const baseId = place === undefined ? undefined : this.#baseAtTarget(place);
     const isOnLostBase = place?.baseId !== undefined && baseId === undefined;
     if (place !== undefined && baseId !== undefined && encoded !== undefined) {
-      const { encoding, rawLength } = place;
-      await this.#repacker.append({ kind, encoding, id, rawLength, baseId }, encoded);
+      const { encoding, rawLength, generation = 0 } = place;
+      const facts = { kind, encoding, id, rawLength, baseId, generation };
+      await this.#repacker.append(facts, encoded);
+      this.#stored[depthOf(place)]?.add(id);
       return;
     }
     if (place === undefined || encoded === undefined || isOnLostBase) {
@@ -204,25 +207,29 @@ export class BlobMover {
       const { encoding, rawLength } = place;
       await this.#repacker.append({ kind, encoding, id, rawLength }, encoded);
     }
-    this.#plain.add(id);
+    this.#stored[0]?.add(id);
   }
 
-  /** What a base is called at the target, when it is there and stands on nothing. */
-  #baseAtTarget(kind: BlobKind, baseId: BlobId): BlobId | undefined {
+  /** What a base is called at the target, when a copy of less depth is there. */
+  #baseAtTarget(place: BlobPlace): BlobId | undefined {
     const { names, target } = this.#options;
-    const id = names.find(baseId);
+    const { kind, baseId } = place;
+    const id = baseId === undefined ? undefined : names.find(baseId);
     if (id === undefined) return undefined;
-    const isThere = this.#plain.has(id) || plainCopy(target.index, kind, id) !== undefined;
-    return isThere ? id : undefined;
+    const depth = depthOf(place);
+    const isStored = this.#stored.slice(0, depth).some((ids) => ids.has(id));
+    return isStored || standingCopy(target.index, kind, id, depth) !== undefined ? id : undefined;
   }
 
   /** After this all that was moved is durable and named by an index object. */
   async finish(): Promise<void> {
     this.#options.names.flush();
     await this.#repacker.finish();
-    this.#plain = new IdSet();
+    this.#stored = storedSets();
   }
 }
+
+const storedSets = () => Array.from({ length: depthMax + 1 }, () => new IdSet());
 
 function naming(error: VarveError, { id, kind }: MoveItem): VarveError {
   const { code, message, hint, context } = error;
