@@ -85,11 +85,17 @@ const places: Record<string, readonly string[]> = {
   "node:tty": ["src/cli"],
   "node:child_process": ["src/sources", "src/cli"],
   "node:module": ["src/repo/crypto"],
-  "node:crypto": ["src/repo/crypto", "src/base/clock.ts"],
+  "node:crypto": [
+    "src/repo/crypto",
+    "src/base/clock.ts",
+    "src/repo/store/sftp/known-hosts.ts", // names of hosts that are hashed
+  ],
+  "node:net": ["src/repo/store/sftp"],
   "node:http": ["src/repo/store/s3"],
   "node:https": ["src/repo/store/s3"],
   "node:tls": ["src/repo/store/s3"],
   "@aws-sdk/client-s3": ["src/repo/store/s3"],
+  ssh2: ["src/repo/store/sftp"],
   "@noble/ciphers": ["src/repo/crypto"],
   "@napi-rs/blake-hash": ["src/repo/crypto"],
   "hash-wasm": ["src/repo/crypto"],

@@ -54,6 +54,7 @@ export async function createRepository(
     clock,
     random,
     interrupt: context.signal,
+    environment: context.system.env,
   });
   try {
     refuseForeignFolder(store.url);
@@ -111,7 +112,10 @@ export function refuseForeignFolder(path: string): void {
 /** Whether a repository stands there already, before anybody is asked for a password. */
 export async function refuseExisting(context: CliContext, url: string): Promise<void> {
   const { openStore } = await import("../repo/store/open-store.ts");
-  const store = await openStore(url, { random: context.system.random });
+  const store = await openStore(url, {
+    random: context.system.random,
+    environment: context.system.env,
+  });
   try {
     refuseForeignFolder(store.url);
     await store.size(descriptionName);

@@ -104,7 +104,12 @@ async function openNamed(
     import("../repo/crypto/kek.ts"),
   ]);
   const { clock, random, host } = context.system;
-  const store = await openStore(location.url, { clock, random, interrupt: context.signal });
+  const store = await openStore(location.url, {
+    clock,
+    random,
+    interrupt: context.signal,
+    environment: context.system.env,
+  });
   try {
     const password = await obtainPassword(context, location, async () => {
       await store.size(descriptionName).catch((error) => absent(location.url, error));

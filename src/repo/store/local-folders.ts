@@ -13,17 +13,20 @@ import { VarveError } from "../../base/errors.ts";
 import type { FileOps } from "./file-ops.ts";
 import { folderOf } from "./object-name.ts";
 
+/** What of the file operations folders need; the errors that count are ENOENT and EEXIST. */
+export type FolderOps = Pick<FileOps, "makeFolder" | "syncFolder" | "factsAt">;
+
 export class LocalFolders {
   readonly #root: string;
   readonly #create: boolean;
-  readonly #ops: FileOps;
+  readonly #ops: FolderOps;
   /** Folders whose own name is durable, or being made so. Relative; "" is the root. */
   readonly #durable = new Map<string, Promise<void>>();
   readonly #syncing = new Map<string, Promise<void>>();
   readonly #nextSync = new Map<string, Promise<void>>();
   #rootIdentity: string | undefined;
 
-  constructor(root: string, create: boolean, ops: FileOps) {
+  constructor(root: string, create: boolean, ops: FolderOps) {
     this.#root = root;
     this.#create = create;
     this.#ops = ops;

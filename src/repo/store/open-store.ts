@@ -15,6 +15,8 @@ export interface OpenStoreOptions extends Pick<LocalStoreOptions, "create" | "ra
   readonly clock?: Clock;
   /** Ends reads, and puts of packs, that are under way when it is aborted: for far stores. */
   readonly interrupt?: AbortSignal;
+  /** The user's, where stores that log in find out with what. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 type Opener = (url: string, options: OpenStoreOptions) => Store | Promise<Store>;
@@ -23,7 +25,7 @@ const openers: Readonly<Record<string, Opener>> = {
   file: (url, options) => new LocalStore(pathOfFileUrl(url), options),
   // Loaded by those who need it: folders are opened in no time.
   s3: async (url, options) => (await import("./s3/s3-store.ts")).openS3(url, options),
-  sftp: notYet,
+  sftp: async (url, options) => (await import("./sftp/sftp-store.ts")).openSftp(url, options),
   rclone: notYet,
 };
 
