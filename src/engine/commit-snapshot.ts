@@ -35,6 +35,7 @@ export async function commitSnapshot(
     const { failures } = await rescueBlobs(repo, session, [{ id, snapshot }], dying);
     if (failures[0] !== undefined) throw failures[0];
   }
+  repo.keepSnapshot(id, bytes);
   return id;
 }
 

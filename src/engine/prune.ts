@@ -131,7 +131,7 @@ class PruneRun {
     this.#progress("sweep", 0, 1);
     const sweep = await sweepTombstones(this.#repo, this.#session, {
       known: records,
-      ownPacks: new Set<string>(dying),
+      ownPacks: new Map(dying.map((pack) => [pack, listed.get(pack)?.size])),
       deadAtMark,
       signal,
     });

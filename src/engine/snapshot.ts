@@ -313,7 +313,7 @@ class SnapshotRun {
     const { root, startedNs, totals } = parent.snapshot;
     return {
       bytes: totals.bytes,
-      cursor: repo.catalogAt(root).parentCursor(() => undefined),
+      cursor: repo.keptCatalogAt(root).parentCursor(() => undefined),
       startedNs,
       isWhole: this.#lostPacks.length === 0 && repo.wholeRoots.isWhole(root, generation),
       isContentPresent: (content: Content | undefined) => isContentPresent(repo, content),

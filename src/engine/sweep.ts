@@ -29,8 +29,11 @@ const deletesAtOnce = 32;
 export interface SweepOptions {
   /** The snapshots that the caller has marked already, and whose needs living packs meet. */
   readonly known: readonly SnapshotRecord[];
-  /** Packs that the caller buried, having copied out of them what `known` needs. */
-  readonly ownPacks: ReadonlySet<string>;
+  /**
+   * Packs that the caller buried, having copied out of them what `known` needs; with the bytes of
+   * those that it has just seen in the store, which need not be asked of it.
+   */
+  readonly ownPacks: ReadonlyMap<string, number | undefined>;
   /** Packs that were dead when the caller marked. */
   readonly deadAtMark: ReadonlySet<string>;
   readonly signal: AbortSignal | undefined;
@@ -158,7 +161,9 @@ class Sweep {
   /** An earlier sweep may have deleted any of them. */
   async #deleteSome(packs: readonly PackId[]): Promise<void> {
     const { store } = this.#repo;
-    const sizes = await Promise.all(packs.map((pack) => packSize(this.#repo, pack)));
+    const { ownPacks } = this.#options;
+    const sizeOf = (pack: PackId) => ownPacks.get(pack) ?? packSize(this.#repo, pack);
+    const sizes = await Promise.all(packs.map(sizeOf));
     const names = packs.filter((_, at) => sizes[at] !== undefined).map(packObject);
     if (store.deleteMany !== undefined) await store.deleteMany(names);
     else await Promise.all(names.map((name) => store.delete(name)));

@@ -18,6 +18,7 @@ import {
   lackedBases,
   type StandingCopy,
 } from "./blob-lookup.ts";
+import type { KeptNodes } from "./cache/kept-nodes.ts";
 import type { RepositoryKeys } from "./crypto/keys.ts";
 import { packObject } from "./format/object-names.ts";
 import { BlobKind, depthOf } from "./format/pack-table.ts";
@@ -29,6 +30,8 @@ export interface BlobReaderContext {
   readonly keys: RepositoryKeys;
   readonly index: BlobLookup;
   loadIndex(): Promise<void>;
+  /** Keeps the catalog nodes that are read, where that pays. */
+  readonly keptNodes?: KeptNodes | undefined;
   /** Told of a copy that is damaged, and stands on no base, when another stood in for it. */
   readonly onSpareUsed?: (damaged: BlobPlace, error: VarveError) => void;
 }
@@ -119,6 +122,32 @@ export class BlobReader {
     }
   }
 
+  /** Catalog nodes as `readMany` gives them; those that the local cache keeps are not fetched. */
+  async readNodes(ids: readonly BlobId[]): Promise<Uint8Array[]> {
+    const results: (Uint8Array | undefined)[] = [];
+    for (const id of ids) results.push(await this.#readKept(id));
+    const missing = ids.filter((_, at) => results[at] === undefined);
+    if (missing.length === 0) return results as Uint8Array[];
+    const fetched = (await this.readMany(BlobKind.catalog, missing)).values();
+    return results.map((known) => known ?? (fetched.next().value as Uint8Array));
+  }
+
+  async #readKept(id: BlobId): Promise<Uint8Array | undefined> {
+    const { index, keptNodes } = this.#repo;
+    if (keptNodes === undefined) return undefined;
+    const place = index.find(BlobKind.catalog, id);
+    if (place === undefined || place.baseId !== undefined) return undefined;
+    const { pack } = index.packInfo(place.packNo);
+    const sealed = keptNodes.get({ pack, ordinal: place.ordinal });
+    if (sealed?.length !== place.length) return undefined;
+    try {
+      return (await this.#open(id, place, sealed, new Map())).plaintext;
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      return undefined;
+    }
+  }
+
   /** Undefined when no living copy opens; the index is taken as it is. */
   async findIntact(kind: BlobKind, id: BlobId): Promise<IntactCopy | undefined> {
     try {
@@ -186,11 +215,17 @@ export class BlobReader {
     const { pack } = this.#repo.index.packInfo(first.packNo);
     const name = packObject(pack);
     const bytes = await this.#repo.store.getRange(name, first.offset, bytesOf(range));
+    const sealedOf = ({ offset, length }: BlobPlace) => {
+      const start = offset - first.offset;
+      return bytes.subarray(start, start + length);
+    };
     for (const { ordinal, id, place } of range) {
-      const start = place.offset - first.offset;
-      const sealed = bytes.subarray(start, start + place.length);
-      results[ordinal] = (await this.#open(id, place, sealed, new Map())).plaintext;
+      results[ordinal] = (await this.#open(id, place, sealedOf(place), new Map())).plaintext;
     }
+    if (first.kind !== BlobKind.catalog) return;
+    this.#repo.keptNodes?.keep(
+      range.map(({ place }) => ({ pack, ordinal: place.ordinal, sealed: sealedOf(place) })),
+    );
   }
 
   #readAnyCopy(kind: BlobKind, id: BlobId): Promise<IntactCopy> {

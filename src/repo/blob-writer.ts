@@ -137,17 +137,28 @@ export class BlobWriter {
 
   async #putPack({ pack, bytes }: FinishedPack): Promise<void> {
     await this.#repo.store.put(packObject(pack.pack), bytes);
-    this.#takeStored(pack);
+    this.#takeStored(pack, bytes);
     await this.#checkpointIfDue();
   }
 
   /** Its blobs are decoded here only, for as long as it takes. */
-  #takeStored(pack: EncodedPack): void {
+  #takeStored(pack: EncodedPack, bytes: Uint8Array): void {
     const known = decodePack(pack);
+    this.#keepNodes(known, bytes);
     this.#repo.index.addOwnPack(known, fromHex(this.#session.id));
     this.#noteUnindexed(pack, known.blobs.length);
     this.#count(known.blobs);
     for (const blob of known.blobs) this.#claimed.delete(blob.id);
+  }
+
+  #keepNodes({ pack, blobs }: IndexPack, bytes: Uint8Array): void {
+    const { keptNodes } = this.#repo;
+    if (keptNodes === undefined) return;
+    const nodes = [...blobs].flatMap(({ kind, offset, length }, ordinal) => {
+      if (kind !== BlobKind.catalog) return [];
+      return [{ pack, ordinal, sealed: bytes.subarray(offset, offset + length) }];
+    });
+    keptNodes.keep(nodes);
   }
 
   #noteUnindexed(pack: EncodedPack, blobs: number): void {

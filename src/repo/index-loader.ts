@@ -22,7 +22,9 @@ import { BulkLoad } from "./index-bulk.ts";
 import { openIndexObject, openTombstone } from "./objects.ts";
 import type { ObjectInfo, Store } from "./store/store.ts";
 
-const fetchesAtOnce = 4;
+/** What is far is mostly waited for. */
+const fetchesAtOnce = 16;
+const nearFetchesAtOnce = 4;
 /** Of index objects that are held, and brought in, together; a larger one is a group by itself. */
 const groupBytesMax = 40 * 1024 * 1024;
 const groupObjectsMax = 1000;
@@ -91,20 +93,44 @@ function baseName(info: ObjectInfo): string {
   return info.name.slice(info.name.lastIndexOf("/") + 1);
 }
 
-/** Gets objects a few at a time, in order of listing. */
+/** Gets objects, several at once, in order of listing; all that are got are held. */
+async function fetchAll(
+  context: LoadContext,
+  infos: readonly ObjectInfo[],
+): Promise<FetchedObject[]> {
+  const { store, signal } = context;
+  const options = signal === undefined ? {} : { signal };
+  const fetched: FetchedObject[] = [];
+  let next = 0;
+  const work = async () => {
+    while (next < infos.length) {
+      const at = next++;
+      const info = infos[at];
+      invariant(info !== undefined, "an object for each name");
+      try {
+        fetched[at] = { info, bytes: await store.get(info.name, options) };
+      } catch (error) {
+        // The others begin nothing more.
+        next = infos.length;
+        throw error;
+      }
+    }
+  };
+  const countMax = store.isNear === true ? nearFetchesAtOnce : fetchesAtOnce;
+  const works = Array.from({ length: Math.min(countMax, infos.length) }, work);
+  // None goes on reading once this has failed.
+  await Promise.allSettled(works);
+  await Promise.all(works);
+  return fetched;
+}
+
+/** A few at a time are held. */
 async function* fetchEach(
   context: LoadContext,
   infos: readonly ObjectInfo[],
 ): AsyncGenerator<FetchedObject> {
-  const options = context.signal === undefined ? {} : { signal: context.signal };
   for (let at = 0; at < infos.length; at += fetchesAtOnce) {
-    const some = infos.slice(at, at + fetchesAtOnce);
-    const objects = await Promise.all(some.map((info) => context.store.get(info.name, options)));
-    for (const [i, info] of some.entries()) {
-      const bytes = objects[i];
-      invariant(bytes !== undefined, "an object for each name");
-      yield { info, bytes };
-    }
+    yield* await fetchAll(context, infos.slice(at, at + fetchesAtOnce));
   }
 }
 
@@ -187,9 +213,7 @@ async function eachGroup(
   let done = 0;
   if (total > 0) context.onProgress?.(done, total);
   for (const infos of groupsOf(fresh)) {
-    const group: FetchedObject[] = [];
-    for await (const fetched of fetchEach(context, infos)) group.push(fetched);
-    take(group);
+    take(await fetchAll(context, infos));
     for (const { size } of infos) done += size;
     context.onProgress?.(done, total);
   }

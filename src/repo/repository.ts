@@ -6,13 +6,21 @@ import { join } from "node:path";
 import { bytesEqual } from "../base/bytes.ts";
 import { CipherSuite } from "../base/cipher-suite.ts";
 import type { Clock, Random } from "../base/clock.ts";
-import { hasCode, VarveError } from "../base/errors.ts";
+import { hasCode, invariant, VarveError } from "../base/errors.ts";
 import type { Host } from "../base/host.ts";
-import { isHex, keySlotId, randomIdBytes, repositoryId, toHex } from "../base/ids.ts";
+import {
+  isHex,
+  keySlotId,
+  randomIdBytes,
+  repositoryId,
+  type SnapshotId,
+  toHex,
+} from "../base/ids.ts";
 import { BlobSealer } from "./blob-codec.ts";
 import { BlobIndex } from "./blob-index.ts";
 import { BlobReader } from "./blob-reader.ts";
 import { type Database, openCacheDatabase, openTemporaryDatabase } from "./cache/cache-database.ts";
+import { KeptNodes } from "./cache/kept-nodes.ts";
 import { SnapshotGroups } from "./cache/snapshot-groups.ts";
 import { CatalogReader } from "./catalog/catalog-reader.ts";
 import { Compressor } from "./compression.ts";
@@ -29,7 +37,12 @@ import {
   sealDescription,
   verifyDescription,
 } from "./key-slots.ts";
-import { listSnapshots, type SnapshotListing, type SnapshotRecord } from "./snapshot-list.ts";
+import {
+  keepSnapshot,
+  listSnapshots,
+  type SnapshotListing,
+  type SnapshotRecord,
+} from "./snapshot-list.ts";
 import type { Store } from "./store/store.ts";
 import { WholeRoots } from "./whole-roots.ts";
 
@@ -78,6 +91,8 @@ export class Repository {
   readonly index: BlobIndex;
   readonly blobs: BlobReader;
   readonly wholeRoots: WholeRoots;
+  /** Undefined where the store is near. */
+  readonly keptNodes: KeptNodes | undefined;
   #view: IndexView = { tombstones: new Set(), generation: 0 };
   readonly #snapshotGroups: SnapshotGroups;
   readonly #compressor = new Compressor();
@@ -99,6 +114,7 @@ export class Repository {
     this.cache = cache;
     this.#snapshotGroups = new SnapshotGroups(cache.db, this.keys, context.random);
     this.index = new BlobIndex(cache.db);
+    this.keptNodes = this.store.isNear === false ? new KeptNodes(cache.db) : undefined;
     this.blobs = new BlobReader(this);
     this.wholeRoots = new WholeRoots(cache.db, this.index);
   }
@@ -134,6 +150,11 @@ export class Repository {
     return listSnapshots({ store, keys, db: this.cache.db, groups: this.#snapshotGroups });
   }
 
+  /** Spares the next listing the reading of what this run has put. */
+  keepSnapshot(id: SnapshotId, sealed: Uint8Array): void {
+    if (this.store.isNear === false) keepSnapshot(this.cache.db, id, sealed);
+  }
+
   /** The readable snapshots, oldest first. */
   async snapshots(): Promise<SnapshotRecord[]> {
     return (await this.listSnapshots()).records;
@@ -149,6 +170,17 @@ export class Repository {
       readNodes: (ids: readonly Uint8Array[]) => this.blobs.readMany(BlobKind.catalog, ids),
     };
     return new CatalogReader(source, root);
+  }
+
+  /** A catalog to be told from, not to be checked: nodes that the local cache keeps will do. */
+  keptCatalogAt(root: Uint8Array): CatalogReader {
+    const readNodes = (ids: readonly Uint8Array[]) => this.blobs.readNodes(ids);
+    const readNode = async (id: Uint8Array) => {
+      const [node] = await readNodes([id]);
+      invariant(node !== undefined, "one node for one id");
+      return node;
+    };
+    return new CatalogReader({ readNode, readNodes }, root);
   }
 
   /** An empty pack to fill. */
@@ -201,36 +233,67 @@ async function readDescription(store: Store): Promise<Description> {
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
   const description = await readDescription(options.store);
-  const bundle = await unlock(options.store, options.secret, description);
-  return new Repository(options, description, bundle, openCache(options, description.id));
+  const cache = openCache(options, description.id);
+  try {
+    const bundle = await unlock(options.store, options.secret, description, cache.db);
+    return new Repository(options, description, bundle, cache);
+  } catch (error) {
+    cache.db.close();
+    throw error;
+  }
 }
 
-/** Tries the secret on each slot; damaged slots only count when no other opens. */
+/**
+ * The slot that opened here before first, so that a host that is at home lists nothing; then each.
+ * Damaged slots only count when no other opens.
+ */
 async function unlock(
   store: Store,
   secret: Secret,
   description: Description,
+  db: Database,
 ): Promise<RepositorySecrets> {
-  let slots = 0;
   let failure: unknown;
-  for await (const { name } of store.list("keys")) {
-    slots++;
+  const tried = new Set<string>();
+  const bundleOf = async (slot: string): Promise<RepositorySecrets | undefined> => {
+    tried.add(slot);
     try {
-      const id = keySlotId(slotName(name));
-      const bundle = await openKeySlot(id, await store.get(name), secret);
+      const bundle = await openKeySlot(keySlotId(slot), await store.get(`keys/${slot}`), secret);
       // A slot may open and still be of another repository, copied here or left by a crashed init.
       verifyDescription(description, deriveKeys(bundle));
       return bundle;
     } catch (error) {
       // A slot of another password, of another kind, or hurt: the next one may open.
       if (!hasCode(error, "password-wrong", "object-absent")) failure ??= error;
+      return undefined;
     }
+  };
+  const remembered = rememberedSlot(db);
+  const known = remembered === undefined ? undefined : await bundleOf(remembered);
+  if (known !== undefined) return known;
+  for await (const { name } of store.list("keys")) {
+    const slot = slotName(name);
+    const bundle = tried.has(slot) ? undefined : await bundleOf(slot);
+    if (bundle === undefined) continue;
+    rememberSlot(db, slot);
+    return bundle;
   }
   if (failure !== undefined) throw failure;
   throw new VarveError("password-wrong", "No key of this repository opens with this password.", {
     hint: "Check the password or key file; `varve key list` names the keys once it is open.",
-    context: { slots },
+    context: { slots: tried.size },
   });
+}
+
+const slotSetting = "key_slot";
+
+function rememberedSlot(db: Database): string | undefined {
+  const slot = db.prepare("SELECT value FROM setting WHERE name = ?").pluck().get(slotSetting);
+  return typeof slot === "string" && isHex(slot, 32) ? slot : undefined;
+}
+
+function rememberSlot(db: Database, slot: string): void {
+  db.prepare("INSERT OR REPLACE INTO setting VALUES (?, ?)").run(slotSetting, slot);
 }
 
 export interface InitOptions extends OpenOptions {

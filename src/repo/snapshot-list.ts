@@ -99,6 +99,11 @@ async function openEach(
   return listing;
 }
 
+/** `sealed`: as it lies in the store. */
+export function keepSnapshot(db: Database, id: SnapshotId, sealed: Uint8Array): void {
+  db.prepare("INSERT OR REPLACE INTO snapshot VALUES (?, ?)").run(fromHex(id), sealed);
+}
+
 function knownIds(db: Database): Set<string> {
   const ids = db.prepare("SELECT lower(hex(id)) FROM snapshot").pluck().all() as string[];
   return new Set(ids);

@@ -6,6 +6,7 @@
  * that is lost by it; without, it throws. A store that cannot be reached always throws.
  */
 
+import { bytesEqual } from "../../base/bytes.ts";
 import type { StoredEntry } from "../../base/entry.ts";
 import { hasCode, VarveError } from "../../base/errors.ts";
 import { type BlobId, toHex } from "../../base/ids.ts";
@@ -64,6 +65,8 @@ export class NodeReader {
   readonly #source: NodeSource;
   /** Inner nodes by id, oldest use first. */
   readonly #inners = new Map<string, InnerNode>();
+  /** Who looks up one entry after the other mostly stays in a leaf. */
+  #lastLeaf: Leaf | undefined;
   #top: Promise<{ top: InnerNode; rootLeaf: Leaf | undefined }> | undefined;
 
   constructor(source: NodeSource, root: BlobId) {
@@ -137,8 +140,17 @@ export class NodeReader {
   async leaves(refs: readonly NodeRef[], onDamage?: OnDamage): Promise<(Leaf | undefined)[]> {
     const { rootLeaf } = await this.#readTop();
     if (rootLeaf !== undefined) return refs.map(() => rootLeaf);
+    const [first] = refs;
+    const last = this.#lastLeaf;
+    if (refs.length === 1 && first !== undefined && last !== undefined) {
+      if (bytesEqual(first.id, last.id)) return [last];
+    }
     const nodes = await this.nodes(refs, onDamage);
-    return nodes.map((node) => (node !== undefined && "entries" in node ? node : undefined));
+    const leaves = nodes.map((node) =>
+      node !== undefined && "entries" in node ? node : undefined,
+    );
+    this.#lastLeaf = refs.length === 1 ? leaves[0] : undefined;
+    return leaves;
   }
 
   /** Nodes of any levels, in the order of `refs`; undefined for the damaged. */
