@@ -85,6 +85,7 @@ export async function assertCopied(source: Repository, target: Repository): Prom
     const { root, previous, session, original, ...facts } = copy.snapshot;
     const { root: rootBefore, previous: _p, session: _s, ...factsBefore } = snapshot;
     assert.deepEqual(facts, factsBefore);
+    assert.notEqual(session, _s, "fences of the source do not speak of it");
     assert.equal(original?.repository, source.description.id);
     const shown = await readTree(target, root);
     assert.deepEqual(shown, await readTree(source, rootBefore));

@@ -26,7 +26,6 @@ export class RekeyedCatalogs {
   readonly #target: Repository;
   readonly #names: BlobNames;
   readonly #writer: BlobWriter;
-  readonly #contents: ContentBuilder;
   /** Snapshots of what has not changed have equal roots. */
   readonly #built = new Map<string, BuiltCatalog>();
 
@@ -35,9 +34,6 @@ export class RekeyedCatalogs {
     this.#target = target;
     this.#names = names;
     this.#writer = writer;
-    this.#contents = new ContentBuilder({
-      putList: (plaintext) => writer.put(BlobKind.list, plaintext),
-    });
   }
 
   async build(root: BlobId, signal?: AbortSignal): Promise<BuiltCatalog> {
@@ -79,14 +75,17 @@ export class RekeyedCatalogs {
   }
 
   async #rebuilt(content: Content): Promise<Content> {
+    // One for each file: what a loss leaves in it must not get into the next.
+    const putList = (plaintext: Uint8Array) => this.#writer.put(BlobKind.list, plaintext);
+    const contents = new ContentBuilder({ putList });
     const readList = (id: BlobId) => this.#source.blobs.read(BlobKind.list, id);
     for await (const run of readContentRuns(content, readList)) {
       await this.#writer.ready();
       for (const { id, length } of run) {
-        this.#contents.append(id === null ? null : this.#nameOf(id), length);
+        contents.append(id === null ? null : this.#nameOf(id), length);
       }
     }
-    return this.#contents.finish();
+    return contents.finish();
   }
 
   #nameOf(id: BlobId): BlobId {
