@@ -36,6 +36,11 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+// Tests that miss a program fail, and name it too.
+if (files.some((name) => /sftp|known-hosts/.test(name))) {
+  spawnSync(join(top, "scripts/install-test-tools.sh"), { stdio: "inherit" });
+}
+
 const { ownFolderName } = await import(join(built, "helpers/own-folder.js"));
 const folders = mkdtempSync(join(resolve(tmpdir()), "varve-"));
 // Some tests run programs as nobody, who must get through to their files.

@@ -81,6 +81,7 @@ Without --repo and VARVE_REPO, varve uses the repository in your data folder, wh
   varve init --repo /mnt/disk/backup        a repository elsewhere, with a password
   export VARVE_REPO=/mnt/disk/backup        spares --repo
   varve help s3                             a repository in an object store
+  varve help sftp                           a repository behind SSH
 
 The password or key comes from the first of these that is given: --password-file,
 --password-command, VARVE_PASSWORD_FILE, VARVE_PASSWORD_COMMAND, VARVE_PASSWORD; then, for the
@@ -126,6 +127,35 @@ delete as well; snapshot never has to. A bucket may hold several repositories, e
 of its own.
 `;
 
+const sftp = `
+A repository may lie in a folder of any host that you can log in to by SSH with a key.
+
+  export VARVE_REPO=sftp://me@host/srv/backup       from the root of that host
+  export VARVE_REPO=sftp://me@host:2222/~/backup    from my folder there
+
+The host has to be known: its key stands in ~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts, or the
+file that VARVE_SSH_KNOWN_HOSTS or ?known-hosts= names. A host that is not known is refused, with
+the command that adds it. ~/.ssh/config is not read.
+
+You log in with what an agent holds (SSH_AUTH_SOCK), or with ~/.ssh/id_rsa, id_ecdsa or id_ed25519.
+The passphrase of a key comes from VARVE_SSH_PASSPHRASE, or from a file that
+VARVE_SSH_PASSPHRASE_FILE names. Passwords are not taken.
+
+  identity=FILE          this private key, and what an agent holds
+  passphrase-file=FILE   with the passphrase of the key
+  known-hosts=FILE       the keys of hosts, instead of the usual files
+  requests=N             transfers at once; 8 without
+  limit-upload=RATE, limit-download=RATE
+                         bytes a second, all transfers together: 500K, 2M
+  retry-seconds=N        how long a lost connection is made again; 900 without
+  stall-seconds=N        how long the server may say nothing; 60 without
+
+On OpenSSH's server objects are durable, and replaced whole. Other servers may lack what that
+takes: without fsync@openssh.com a power cut may take what was stored just before, and without
+posix-rename@openssh.com the lease of a run is written in place. A server that shows in a list only
+later what was written is not fit for it.
+`;
+
 const json = `
 With --json, commands print one JSON object on standard output; snapshots, ls, find, diff, key
 list and sessions print one object a line. Errors are {"error":{"code","message","hint"}} on
@@ -149,6 +179,7 @@ export const helpTopics: Readonly<Record<string, HelpTopic | undefined>> = {
   retention: { title: "Retention", text: retention },
   repository: { title: "Repositories, passwords and keys", text: repository },
   s3: { title: "Object stores: s3://", text: s3 },
+  sftp: { title: "Folders behind SSH: sftp://", text: sftp },
   json: { title: "JSON", text: json },
   "exit-codes": { title: "Exit codes", text: exitCodes() },
 };

@@ -3,7 +3,7 @@
  *
  * Put writes a temporary file (".tmp-…") in the folder where the object will be, syncs it, and
  * renames it over whatever has the name; OpenSSH syncs the folder as well. What other servers do
- * not promise is told in docs/decisions/0030-sftp-and-rclone.md. Lists sync each folder first, as
+ * not promise is told in docs/decisions/0030-sftp.md. Lists sync each folder first, as
  * the local store does and for the same reason. A call is repeated whole on another connection when
  * its own is lost; a temporary file that it leaves then is removed by `sweepTemporary`.
  */
