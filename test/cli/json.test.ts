@@ -92,6 +92,13 @@ describe("docs/json.md", () => {
     await rows(["forget", "latest"]);
   });
 
+  it("names the fields of copy", async () => {
+    const other = join(home.folder, "other");
+    const [copied] = await rows(["copy", "--to", other, "--to-password-file", `${other}.key`]);
+    compare("copy", copied);
+    assert.equal(copied?.["copied_count"], 2);
+  });
+
   it("names the fields of restore and check", async () => {
     const [restored] = await rows(["restore", "--target", join(home.folder, "target")]);
     compare("restore", restored);
