@@ -100,10 +100,10 @@ function openFile(file: string): Database {
  * Two processes that turn one new file to WAL at the same moment would wait for each other, so
  * SQLite refuses one of them at once, whatever time-out it was given: that one comes again.
  */
-function openFileInTurn(file: string): Database {
+export function openInTurn(open: () => Database): Database {
   for (let tries = 1; ; tries += 1) {
     try {
-      return openFile(file);
+      return open();
     } catch (error) {
       if (!isBusy(error) || tries === busyTries) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, busyPauseMs);
@@ -153,11 +153,11 @@ export function openCacheDatabase(folder: string): Database {
   try {
     makeFolders(folder, (path) => mkdirSync(path, 0o700));
     try {
-      return openFileInTurn(file);
+      return openInTurn(() => openFile(file));
     } catch (error) {
       if (!isDamage(error)) throw error;
       for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true });
-      return openFileInTurn(file);
+      return openInTurn(() => openFile(file));
     }
   } catch (error) {
     throw cacheFailure(error, folder);

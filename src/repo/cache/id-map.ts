@@ -12,7 +12,7 @@ import SqliteDatabase from "better-sqlite3";
 import type { BlobId, RepositoryId } from "../../base/ids.ts";
 import { idBytes, shortIdBytes } from "../../base/ids.ts";
 import { makeFolders } from "../../base/make-folders.ts";
-import { cacheFailure, type Database, type Statement } from "./cache-database.ts";
+import { cacheFailure, type Database, openInTurn, type Statement } from "./cache-database.ts";
 
 const schemaVersion = 1;
 /** Lines that are kept at hand, as neighbouring snapshots ask for the same: 20 MB. */
@@ -77,7 +77,7 @@ const keyOf = (id: BlobId) => Buffer.from(id.subarray(0, shortIdBytes)).toString
 
 function openOrRemake(file: string): Database {
   try {
-    return openFile(file);
+    return openInTurn(() => openFile(file));
   } catch (error) {
     if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
     if (error.code !== "SQLITE_NOTADB" && !error.code.startsWith("SQLITE_CORRUPT")) throw error;
