@@ -213,9 +213,11 @@ class IndexRepair {
     if (batch.length === 0 || this.#options.dryRun === true) return;
     const { cache, index } = this.#repo;
     // The cache links an index object to packs that it knows.
-    cache.db.transaction(() => {
-      for (const record of batch) index.insert(decodePack(record), PackState.unlisted, null);
-    })();
+    cache.db
+      .transaction(() => {
+        for (const record of batch) index.insert(decodePack(record), PackState.unlisted, null);
+      })
+      .immediate();
     this.#written.push(await writeIndexObject(this.#repo, batch, []));
   }
 

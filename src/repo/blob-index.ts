@@ -235,7 +235,8 @@ export class BlobIndex implements BlobLookup {
     this.#tableRows += pack.blobs.length;
     let packNo: number;
     if (pack.blobs.length > rowsMax) {
-      packNo = this.#db.transaction(() => this.insert(pack, PackState.pending, session))();
+      const insert = () => this.insert(pack, PackState.pending, session);
+      packNo = this.#db.transaction(insert).immediate();
     } else {
       packNo = this.#takeNumber.get() as number;
       this.#waiting.add(pack, packNo, session);

@@ -270,7 +270,7 @@ function addGroup(context: LoadContext, rows: BlobRows, group: FetchedObject[]):
       useOrTell(context, info, () => {
         try {
           // A savepoint: of an object that turns out to be damaged nothing stays.
-          context.db.transaction(() => addIndexObject(context, rows, info, bytes))();
+          context.db.transaction(() => addIndexObject(context, rows, info, bytes)).immediate();
         } catch (error) {
           rows.rewind(before);
           throw error;

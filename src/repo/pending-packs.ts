@@ -56,9 +56,11 @@ async function adopt(
   } catch (error) {
     if (!hasCode(error, "object-absent", "object-damaged")) throw error;
   }
-  repo.cache.db.transaction(() => {
-    repo.cache.db.prepare("DELETE FROM blob WHERE pack = ?").run(packNo);
-    repo.cache.db.prepare("DELETE FROM pack WHERE no = ?").run(packNo);
-  })();
+  repo.cache.db
+    .transaction(() => {
+      repo.cache.db.prepare("DELETE FROM blob WHERE pack = ?").run(packNo);
+      repo.cache.db.prepare("DELETE FROM pack WHERE no = ?").run(packNo);
+    })
+    .immediate();
   return false;
 }

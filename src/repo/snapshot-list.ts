@@ -123,7 +123,7 @@ async function fetchMissing(
     db.transaction(() => {
       const drop = db.prepare("DELETE FROM snapshot WHERE id = ?");
       for (const id of gone) drop.run(fromHex(id));
-    })();
+    }).immediate();
   }
   for (let at = 0; at < fresh.length; at += fetchesAtOnce) {
     const some = fresh.slice(at, at + fetchesAtOnce);
@@ -134,7 +134,7 @@ async function fetchMissing(
         const sealed = objects[i];
         if (sealed !== undefined) keep.run(fromHex(id), sealed);
       }
-    })();
+    }).immediate();
   }
 }
 

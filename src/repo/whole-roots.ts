@@ -30,11 +30,13 @@ export class WholeRoots {
 
   /** `generation` must have been read before the first blob of the catalog was looked up. */
   remember(root: Uint8Array, generation: number): void {
-    this.#db.transaction(() => {
-      this.#db.prepare("DELETE FROM whole_root WHERE generation < ?").run(generation);
-      const count = this.#db.prepare("SELECT count(*) FROM whole_root").pluck().get() as number;
-      if (count >= rootsMax) this.#db.exec("DELETE FROM whole_root");
-      this.#db.prepare("INSERT OR REPLACE INTO whole_root VALUES (?, ?)").run(root, generation);
-    })();
+    this.#db
+      .transaction(() => {
+        this.#db.prepare("DELETE FROM whole_root WHERE generation < ?").run(generation);
+        const count = this.#db.prepare("SELECT count(*) FROM whole_root").pluck().get() as number;
+        if (count >= rootsMax) this.#db.exec("DELETE FROM whole_root");
+        this.#db.prepare("INSERT OR REPLACE INTO whole_root VALUES (?, ?)").run(root, generation);
+      })
+      .immediate();
   }
 }

@@ -67,7 +67,7 @@ export class ReachableBlobs implements BlobLookup {
       const read = await attempt(() => readPackFromStore(store, keys, pack, size));
       if (read.error !== undefined) return;
       const insert = () => dying.insert(read.value, PackState.living, null);
-      packNo = db.transaction(insert)();
+      packNo = db.transaction(insert).immediate();
     }
     db.prepare("UPDATE pack SET state = ? WHERE no = ?").run(PackState.living, packNo);
   }

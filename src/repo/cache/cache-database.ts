@@ -6,7 +6,8 @@
  *
  * WAL with `synchronous = NORMAL` loses at most the newest transactions in a power cut, never
  * consistency: a row that says "this blob is there" must be true, or data would be lost. A cache
- * that SQLite calls damaged is thrown away and made anew.
+ * that SQLite calls damaged is thrown away and made anew. A transaction that writes is `immediate`:
+ * one that reads first is refused, without waiting, when another process wrote in between.
  *
  * Blob ids are kept as their first 16 bytes. They are keyed hashes, so nobody without the key can
  * aim at a collision, and 2^-128 is no chance worth 160 MB for every ten million blobs.

@@ -121,13 +121,15 @@ export class SnapshotGroups {
     records.sort(byTime);
     const insert = this.#db.prepare("INSERT INTO snapshot_group (sealed) VALUES (?)");
     const forget = this.#db.prepare("DELETE FROM snapshot WHERE id = ?");
-    this.#db.transaction(() => {
-      for (let at = 0; at < records.length; at += groupRecordsMax) {
-        insert.run(this.#seal(encodeGroup(records.slice(at, at + groupRecordsMax))));
-      }
-      this.#drop(replaced);
-      for (const { id } of fresh) forget.run(fromHex(id));
-    })();
+    this.#db
+      .transaction(() => {
+        for (let at = 0; at < records.length; at += groupRecordsMax) {
+          insert.run(this.#seal(encodeGroup(records.slice(at, at + groupRecordsMax))));
+        }
+        this.#drop(replaced);
+        for (const { id } of fresh) forget.run(fromHex(id));
+      })
+      .immediate();
   }
 
   /** Undefined when it does not open, or another process took it away just now. */
