@@ -37,7 +37,7 @@ if (files.length === 0) {
 }
 
 // Tests that miss a program fail, and name it too.
-if (files.some((name) => /sftp|known-hosts/.test(name))) {
+if (files.some((name) => /sftp|known-hosts|rclone/.test(name))) {
   spawnSync(join(top, "scripts/install-test-tools.sh"), { stdio: "inherit" });
 }
 

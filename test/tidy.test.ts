@@ -82,8 +82,9 @@ const places: Record<string, readonly string[]> = {
   "node:fs/promises": ["src/repo/store", "src/repo/cache", "src/sources", "src/cli"],
   "node:process": ["src/cli"],
   "node:readline": ["src/cli"],
+  "node:readline/promises": ["src/repo/store/rclone"],
   "node:tty": ["src/cli"],
-  "node:child_process": ["src/sources", "src/cli"],
+  "node:child_process": ["src/sources", "src/cli", "src/repo/store/rclone"],
   "node:module": ["src/repo/crypto"],
   "node:crypto": [
     "src/repo/crypto",
@@ -91,7 +92,7 @@ const places: Record<string, readonly string[]> = {
     "src/repo/store/sftp/known-hosts.ts", // names of hosts that are hashed
   ],
   "node:net": ["src/repo/store/sftp"],
-  "node:http": ["src/repo/store/s3"],
+  "node:http": ["src/repo/store/s3", "src/repo/store/rclone"],
   "node:https": ["src/repo/store/s3"],
   "node:tls": ["src/repo/store/s3"],
   "@aws-sdk/client-s3": ["src/repo/store/s3"],

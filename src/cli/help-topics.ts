@@ -82,6 +82,7 @@ Without --repo and VARVE_REPO, varve uses the repository in your data folder, wh
   export VARVE_REPO=/mnt/disk/backup        spares --repo
   varve help s3                             a repository in an object store
   varve help sftp                           a repository behind SSH
+  varve help rclone                         anywhere else that rclone gets to
 
 The password or key comes from the first of these that is given: --password-file,
 --password-command, VARVE_PASSWORD_FILE, VARVE_PASSWORD_COMMAND, VARVE_PASSWORD; then, for the
@@ -156,6 +157,23 @@ posix-rename@openssh.com the lease of a run is written in place. A server that s
 later what was written is not fit for it.
 `;
 
+const rclone = `
+Where rclone gets to, a repository may lie: FTP, WebDAV, SMB, Google Drive, Dropbox and others.
+
+  rclone config                                     gives a remote a name, with what it needs
+  export VARVE_REPO=rclone:REMOTE:path              as rclone calls it, after "rclone:"
+
+varve runs the rclone that is found (VARVE_RCLONE names another; 1.60 or newer), with your
+configuration of it (RCLONE_CONFIG), and ends it in the end. Its own settings come from RCLONE_…
+variables: RCLONE_BWLIMIT, RCLONE_TRANSFERS. Where the configuration is encrypted, give
+RCLONE_CONFIG_PASS. What is stored passes through a file in TMPDIR, sealed as it is.
+
+A remote promises less than the other stores. Whether what was stored survives a power cut there is
+its affair. With rclone before 1.63, on remotes that are folders (FTP, SMB, WebDAV), the lease of a
+run may be met half-written; its run then starts again. Remotes that show in a list only later
+what was written are not fit for repositories that are pruned while others write.
+`;
+
 const json = `
 With --json, commands print one JSON object on standard output; snapshots, ls, find, diff, key
 list and sessions print one object a line. Errors are {"error":{"code","message","hint"}} on
@@ -180,6 +198,7 @@ export const helpTopics: Readonly<Record<string, HelpTopic | undefined>> = {
   repository: { title: "Repositories, passwords and keys", text: repository },
   s3: { title: "Object stores: s3://", text: s3 },
   sftp: { title: "Folders behind SSH: sftp://", text: sftp },
+  rclone: { title: "Remotes of rclone: rclone:", text: rclone },
   json: { title: "JSON", text: json },
   "exit-codes": { title: "Exit codes", text: exitCodes() },
 };

@@ -26,7 +26,8 @@ const openers: Readonly<Record<string, Opener>> = {
   // Loaded by those who need it: folders are opened in no time.
   s3: async (url, options) => (await import("./s3/s3-store.ts")).openS3(url, options),
   sftp: async (url, options) => (await import("./sftp/sftp-store.ts")).openSftp(url, options),
-  rclone: notYet,
+  rclone: async (url, options) =>
+    (await import("./rclone/rclone-store.ts")).openRclone(url, options),
 };
 
 /** What stands before the first colon, unless a slash or dot says that this is a path. */
@@ -47,14 +48,6 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
   if (opener !== undefined) return opener(url, options);
   throw new VarveError("usage", "This kind of repository place is not known.", {
     hint: "For a folder with a colon in its name, begin with ./ or /.",
-    context: { scheme },
-  });
-}
-
-function notYet(url: string): Store {
-  const scheme = url.slice(0, url.indexOf(":"));
-  throw new VarveError("usage", `Stores of kind ${scheme} are not in this version.`, {
-    hint: "Use a local folder, or one that is mounted.",
     context: { scheme },
   });
 }

@@ -27,7 +27,7 @@ test("paths and file URLs are folders, by their absolute path", async () => {
 test("other schemes are refused, with what to do", async () => {
   for (const url of [
     "",
-    "rclone:remote:a",
+    "rclone:remote",
     "SFTP://host",
     "a\0b",
     "user@host:/srv",
@@ -50,6 +50,7 @@ test("no password in a URL reaches the message", async () => {
     "https://user:geheim@host/a",
     "file://geheim@h/",
     "sftp://me:geheim@host/a",
+    "rclone::ftp,host=h,pass=geheim:a",
     "sftp://me@host/a?password=geheim",
     "sftp://me@host/a?requests=geheim",
   ]) {
