@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
-import { type E2eHome, told } from "../helpers/e2e-home.ts";
+import { E2eHome, told } from "../helpers/e2e-home.ts";
 import { homeAt, lifeOf, makeArgs, noise } from "../helpers/e2e-life.ts";
 import { Sshd } from "../helpers/sftp-server.ts";
 
@@ -98,3 +98,24 @@ test("an interruption does not wait for a server that stands still", () =>
     assert.equal(code, 130, err);
     assert.ok(performance.now() - began < 40_000);
   }));
+
+test("a repository in a folder does not pay for stores behind SSH or rclone", async () => {
+  const home = new E2eHome();
+  try {
+    await home.makeRepository();
+    const hook =
+      "export async function resolve(name, context, next) {" +
+      ' if (/ssh2|sftp-store|rclone-store/.test(name)) throw new Error("loads " + name);' +
+      " return next(name, context); }";
+    const url = `data:text/javascript,${encodeURIComponent(hook)}`;
+    const trace = home.path("trace.mjs");
+    fs.writeFileSync(trace, `import { register } from "node:module"; register("${url}");`);
+    const options = { env: { NODE_OPTIONS: `--import=${trace}` } };
+    await home.ok(["snapshots"], options);
+    for (const place of ["sftp://me@127.0.0.1:1/a", "rclone:remote:a"]) {
+      assert.match((await home.run(["--repo", place, "snapshots"], options)).err, /loads /, place);
+    }
+  } finally {
+    home.remove();
+  }
+});

@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { childrenOf } from "./child-processes.ts";
 import { removeTree } from "./file-fixtures.ts";
 
 export interface SshdOptions {
@@ -107,12 +108,13 @@ export class Sshd {
   killAll(): void {
     const pid = this.#server?.pid;
     if (pid === undefined || this.#server?.exitCode !== null) return;
-    for (const each of [...descendants(pid), pid]) signal(each, "SIGKILL");
+    for (const each of childrenOf(pid)) signal(each.pid, "SIGKILL");
+    signal(pid, "SIGKILL");
   }
 
   /** Its sessions only. */
   killSessions(how: NodeJS.Signals = "SIGKILL"): void {
-    for (const each of descendants(this.#server?.pid ?? 0)) signal(each, how);
+    for (const { pid } of childrenOf(this.#server?.pid ?? 0)) signal(pid, how);
   }
 
   async end(): Promise<void> {
@@ -155,24 +157,6 @@ function signal(pid: number, how: NodeJS.Signals): void {
   } catch {
     // It has ended by itself.
   }
-}
-
-function descendants(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of fs.readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = fs.readFileSync(`/proc/${name}/stat`, "latin1");
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 4).split(" ")[0]));
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  const found = [pid];
-  for (const above of found) {
-    for (const [child, parent] of parents) if (parent === above) found.push(child);
-  }
-  return found.slice(1);
 }
 
 async function freePort(): Promise<number> {
