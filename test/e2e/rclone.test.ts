@@ -15,6 +15,8 @@ async function withRemote(work: (home: E2eHome) => Promise<void>): Promise<void>
   const config = `[away]\ntype = alias\nremote = ${home.path("away")}\n`;
   fs.writeFileSync(home.path("rclone.conf"), config);
   home.env["RCLONE_CONFIG"] = home.path("rclone.conf");
+  // What a killed run leaves there goes with the home.
+  home.env["TMPDIR"] = home.path("elsewhere");
   try {
     await work(home);
   } finally {
