@@ -188,8 +188,9 @@ export class SnapshotWorkers {
       this.#pool.send(worker, { type: "recycle", buffer: message.bytes.buffer });
       this.#signal();
     };
-    // The writer keeps the failure; whoever waits for it is told there.
-    this.#writer.addPack(message).then(recycle, () => this.#signal());
+    // The writer keeps a failure, and throws it at its next step; until then the worker may need
+    // the buffer in order to get there.
+    this.#writer.addPack(message).then(recycle, recycle);
   }
 
   /** Resolves at the next message of any worker. */
