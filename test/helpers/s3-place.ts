@@ -1,7 +1,7 @@
 /** Places on S3 servers for tests of stores: a prefix of its own for each. */
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { parseS3Url } from "../../src/repo/store/s3/s3-location.ts";
-import { S3Store } from "../../src/repo/store/s3/s3-store.ts";
+import { S3Store, type S3StoreOptions } from "../../src/repo/store/s3/s3-store.ts";
 import type { Ceph } from "./s3-ceph.ts";
 
 process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
@@ -17,8 +17,8 @@ export function useCredentials(accessKey = "test", secretKey = "testsecret"): vo
   Reflect.deleteProperty(process.env, "AWS_SESSION_TOKEN");
 }
 
-export function s3Store(url: string): S3Store {
-  return new S3Store(parseS3Url(url));
+export function s3Store(url: string, options?: S3StoreOptions): S3Store {
+  return new S3Store(parseS3Url(url), options);
 }
 
 export async function makeBucket(

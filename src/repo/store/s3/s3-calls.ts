@@ -12,10 +12,11 @@ import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { Clock, Random } from "../../../base/clock.ts";
 import { VarveError } from "../../../base/errors.ts";
 import { BoundedPool } from "../../../base/pool.ts";
-import { ByteRate } from "./byte-rate.ts";
+import { ByteRate } from "../byte-rate.ts";
+import { retried } from "../retry.ts";
 import { type S3Attempt, s3Error } from "./s3-errors.ts";
+import { failureOf, retryOf } from "./s3-failure.ts";
 import type { S3Location } from "./s3-location.ts";
-import { retried } from "./s3-retry.ts";
 import type { S3Transport, TransferOptions } from "./s3-transport.ts";
 
 export type Sdk = typeof import("@aws-sdk/client-s3");
@@ -93,6 +94,7 @@ export class S3Calls {
         random: this.#options.random,
         signal,
         budgetMs: () => this.#budgetMs(),
+        retryOf: (error) => retryOf(failureOf(error), error),
       });
       this.#answered = true;
       this.#isFailing = false;

@@ -1,4 +1,5 @@
 /** What went wrong with a request, as the SDK and node:http tell it, in one form. */
+import type { Retry } from "../retry.ts";
 
 export interface S3Failure {
   /** S3's code ("NoSuchKey"), the system's ("ECONNRESET") or the name of the error. */
@@ -39,8 +40,6 @@ function codeOf(seen: SdkError, status: number | undefined): string {
   const code = seen.Code ?? (status === undefined ? seen.code : undefined) ?? seen.name ?? "Error";
   return code;
 }
-
-export type Retry = "no" | "at-once" | "later" | "much-later";
 
 /** Requests that were refused for what they say are refused again. */
 const notAgain = new Set([

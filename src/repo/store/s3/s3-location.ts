@@ -7,13 +7,20 @@
  * refused URL is repeated in the message, since a secret may stand in it.
  */
 import { VarveError } from "../../../base/errors.ts";
+import {
+  type ParameterTable,
+  parametersOf,
+  type TransferLimits,
+  transferLimits,
+  transferParameters,
+} from "../url-parameters.ts";
 
 export interface ObjectLock {
   readonly mode: "GOVERNANCE" | "COMPLIANCE";
   readonly days: number;
 }
 
-export interface S3Location {
+export interface S3Location extends TransferLimits {
   readonly bucket: string;
   /** Before every key: "" or "a/b/". */
   readonly prefix: string;
@@ -31,21 +38,10 @@ export interface S3Location {
   readonly sse: string | undefined;
   readonly sseKmsKeyId: string | undefined;
   readonly objectLock: ObjectLock | undefined;
-  /** How many may be under way at once, beside a few small ones. */
-  readonly requests: number;
-  /** Bytes a second, all requests together. */
-  readonly limitUpload: number | undefined;
-  readonly limitDownload: number | undefined;
-  /** How long a call is tried again. */
-  readonly retryMs: number;
-  /** How long a connection may be without a byte in either direction. */
-  readonly stallMs: number;
 }
 
-const units: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
-
 /** What each parameter may be, as the refusal says it. */
-const parameters: Readonly<Record<string, readonly [pattern: RegExp, form: string]>> = {
+const parameters: ParameterTable = {
   endpoint: [
     /^(https?:\/\/)?([^/?#@:[\s]+|\[[\da-f:]+\])(:\d+)?(\/[^?#@\s]*)?$/i,
     "https://HOST[:PORT]",
@@ -59,16 +55,10 @@ const parameters: Readonly<Record<string, readonly [pattern: RegExp, form: strin
   "sse-kms-key-id": [/^[\w:/-]+$/, "the id of a key"],
   "object-lock": [/^(governance|compliance)$/, "governance or compliance"],
   "object-lock-days": [/^[1-9]\d{0,4}$/, "days from 1 to 99999"],
-  requests: [/^([1-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6])$/, "from 1 to 256"],
-  "limit-upload": [/^\d{1,9}[KMG]?$/, "bytes a second, such as 500K or 2M"],
-  "limit-download": [/^\d{1,9}[KMG]?$/, "bytes a second, such as 500K or 2M"],
-  "retry-seconds": [/^\d{1,6}$/, "seconds"],
-  "stall-seconds": [/^[1-9]\d{0,5}$/, "seconds, at least 1"],
+  ...transferParameters,
 };
 
 const requestsDefault = 16;
-const retrySecondsDefault = 900;
-const stallSecondsDefault = 60;
 
 /** Errors: `usage`, with a hint that says what a good URL looks like. */
 export function parseS3Url(text: string): S3Location {
@@ -87,17 +77,16 @@ export function parseS3Url(text: string): S3Location {
   }
   if (url.hash !== "") throw refused("A # in an s3:// URL has to be written as %23.");
   const prefix = prefixOf(url.pathname);
-  const values = parameterValues(url.searchParams);
-  return locationOf(url.host, prefix, (name) => values.get(name));
+  return locationOf(url.host, prefix, parametersOf(url.searchParams, parameters, "s3:// URL"));
 }
 
 function locationOf(
   bucket: string,
   prefix: string,
-  value: (name: string) => string | undefined,
+  values: ReadonlyMap<string, string>,
 ): S3Location {
+  const value = (name: string) => values.get(name);
   const endpoint = endpointOf(value("endpoint"));
-  const seconds = (name: string, fallback: number) => Number(value(name) ?? fallback) * 1000;
   const place = `s3://${bucket}/${prefix}`.replace(/\/$/, "");
   return {
     bucket,
@@ -112,30 +101,8 @@ function locationOf(
     storageClass: value("storage-class"),
     ...encryptionOf(value),
     objectLock: objectLockOf(value("object-lock"), value("object-lock-days")),
-    requests: Number(value("requests") ?? requestsDefault),
-    limitUpload: rateOf(value("limit-upload")),
-    limitDownload: rateOf(value("limit-download")),
-    retryMs: seconds("retry-seconds", retrySecondsDefault),
-    stallMs: seconds("stall-seconds", stallSecondsDefault),
+    ...transferLimits(values, requestsDefault),
   };
-}
-
-function parameterValues(search: URLSearchParams): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const [name, value] of search) {
-    const rule = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
-    if (rule === undefined) {
-      const known = Object.keys(parameters).join(", ");
-      throw refused("A parameter of this s3:// URL is not known.", `Known are: ${known}.`);
-    }
-    if (values.has(name)) throw refused(`The parameter ${name} of this s3:// URL stands twice.`);
-    const [pattern, form] = rule;
-    if (!pattern.test(value)) {
-      throw refused(`The parameter ${name} of this s3:// URL is not right.`, `It is ${form}.`);
-    }
-    values.set(name, value);
-  }
-  return values;
 }
 
 /** With a slash at its end, unless it is empty. */
@@ -181,13 +148,6 @@ function objectLockOf(mode: string | undefined, days: string | undefined): Objec
     throw refused("object-lock and object-lock-days belong together.");
   }
   return { mode: mode === "compliance" ? "COMPLIANCE" : "GOVERNANCE", days: Number(days) };
-}
-
-function rateOf(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const unit = /[KMG]$/.exec(value)?.[0] ?? "";
-  const rate = Number(value.slice(0, value.length - unit.length)) * (units[unit] ?? 1);
-  return rate === 0 ? undefined : rate;
 }
 
 function refused(message: string, hint?: string, cause?: unknown): VarveError {

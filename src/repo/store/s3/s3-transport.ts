@@ -10,7 +10,7 @@
  */
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request } from "node:http";
 import { Agent as HttpsAgent, request as requestTls } from "node:https";
-import type { ByteRate } from "./byte-rate.ts";
+import type { ByteRate } from "../byte-rate.ts";
 import { AnswerTooLong, WholeBody } from "./s3-answer.ts";
 import { StallWatch } from "./stall-watch.ts";
 

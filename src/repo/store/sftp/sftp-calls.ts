@@ -7,8 +7,8 @@
  */
 import type { Clock, Random } from "../../../base/clock.ts";
 import { BoundedPool } from "../../../base/pool.ts";
+import { ByteRate } from "../byte-rate.ts";
 import { retried } from "../retry.ts";
-import { ByteRate } from "../s3/byte-rate.ts";
 import { connectSsh } from "./sftp-connect.ts";
 import { type SftpAttempt, sftpError } from "./sftp-errors.ts";
 import { LinkFailure } from "./sftp-failure.ts";

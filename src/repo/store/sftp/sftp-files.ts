@@ -1,6 +1,6 @@
 /** Files and folders on a channel: what the store is made of, without names of objects. */
 import type { Attributes } from "ssh2";
-import type { ByteRate } from "../s3/byte-rate.ts";
+import type { ByteRate } from "../byte-rate.ts";
 import { hasStatus, SftpRefusal, sftpStatus } from "./sftp-failure.ts";
 import type { SftpChannel } from "./sftp-link.ts";
 import { writePieces } from "./sftp-transfer.ts";

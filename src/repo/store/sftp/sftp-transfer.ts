@@ -2,7 +2,7 @@
  * A file's bytes over SFTP: pieces side by side, since each costs a round trip. How many bytes are
  * under way is bounded for each file, and by SSH's window for each channel.
  */
-import type { ByteRate } from "../s3/byte-rate.ts";
+import type { ByteRate } from "../byte-rate.ts";
 import type { SftpChannel } from "./sftp-link.ts";
 
 /** What every server takes; OpenSSH took no more before version 8.4 either. */

@@ -2,7 +2,7 @@
  * A limit in bytes a second that all who send, or all who receive, share: a token bucket that holds
  * a fifth of a second. Served in order; a take larger than the bucket waits its time afterwards.
  */
-import type { Clock } from "../../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
 
 const burstMs = 200;
 
