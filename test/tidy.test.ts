@@ -246,6 +246,16 @@ holds(
   [...all, ...scripts],
 );
 
+holds("transactions say when they lock (cache-database.ts)", (files) =>
+  files.flatMap((file) => {
+    const count = (pattern: RegExp) => codeOnly(file.text).match(pattern)?.length ?? 0;
+    const begun = count(/\.transaction\(/g);
+    return begun === count(/\.(immediate|deferred)\(\)/g)
+      ? []
+      : [`${file.path}: a transaction that is neither immediate nor deferred`];
+  }),
+);
+
 holds("every module opens with what it is for", (files) =>
   files.flatMap((file) => {
     const header = /^(?:#![^\n]*\n)?(\/\*\*[\s\S]*?\*\/|(?:\/\/[^\n]*\n)+)/.exec(file.text)?.[1];
